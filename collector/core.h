@@ -1,0 +1,67 @@
+/* core.h - the collector's decisions as one pure pipeline: verify, sequence, view, detection,
+ * alerts (architecture.md, "Pure cores, thin shells"). No sockets, files, clock, randomness,
+ * logging or globals: bytes and moments come in, bytes and updates go out through the port.
+ * The shell (fabric.c) and the simulator drive the same core. One owner, not thread-safe. */
+
+#ifndef COLLECTOR_CORE_H
+#define COLLECTOR_CORE_H
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "wire/keyring.h"
+#include "wire/refusal.h"
+
+typedef struct core core_t;
+
+/* What the core asks of its shell; called within a step, spans borrowed for the call. */
+typedef struct {
+	void *arg;
+	/* A sealed event of the collector's own, for the outlet. */
+	void (*publish) (void *arg, span_t topic, span_t envelope);
+	/* A control frame for the peer whose ROUTER identity it is. */
+	void (*control) (void *arg, span_t peer, span_t bytes);
+	/* Something a person should read in the log: level of base/log.h. */
+	void (*say) (void *arg, int level, const char *text);
+} core_port_t;
+
+struct rule_set; /* conf/rule.h */
+
+typedef struct {
+	const char *cluster, *name; /* copied; the collector signs as collector.<name> */
+	const char *version;
+	uint64_t incarnation, boot_nonce;
+	keyring_t *keyring; /* borrowed; NULL: insecure */
+	const struct rule_set *rules; /* borrowed until core_set_rules */
+	uint32_t nodes_max;	      /* 0: 20,000 */
+} core_options_t;
+
+int core_new (const core_options_t *options, const core_port_t *port, moment_t now, core_t **ret, err_t *err);
+void core_destroy (core_t **self_p);
+
+/* One message of the stream. REFUSAL_NONE: forward the frames as they came; else the reason, counted
+ * already. descriptor: the connection that brought it, or -1. message: what core_keep_fn's owner
+ * needs to keep these bytes for snapshots (see below); may be NULL. */
+refusal_t core_take (core_t *self, span_t topic, span_t envelope, int descriptor, moment_t now);
+/* A message that had another number of frames. */
+void core_refuse (core_t *self, refusal_t reason);
+
+/* A connection of the intake ended. */
+void core_disconnected (core_t *self, int descriptor, moment_t now);
+
+/* One control frame from a peer. Answers go out through the port. */
+void core_control (core_t *self, span_t peer, span_t bytes, moment_t now);
+
+/* Time passes: at least every 50 ms. */
+void core_tick (core_t *self, moment_t now);
+
+/* SIGHUP. Alerts of rules that are no more resolve; node keys are looked up anew. */
+void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now);
+void core_set_keyring (core_t *self, keyring_t *keyring);
+
+/* The signed farewell: publishes SystemLifecycle stopping / stopped. started is said by
+ * core_started, when the shell's sockets are bound. */
+void core_started (core_t *self, moment_t now);
+void core_stopping (core_t *self, const char *reason, moment_t now);
+
+#endif

@@ -1,0 +1,95 @@
+/* link.h - ZeroMQ sockets as the fabric uses them; with loop.h and actor.h the only room that
+ * includes zmq.h or czmq.h. Each kind carries the options that zeromq-facts.md found necessary, in
+ * one place: LINGER bounded, IMMEDIATE where a message must not wait for a peer, high-water marks
+ * set on purpose, RECONNECT_IVL 10 ms with a cap, HANDSHAKE_IVL 3 s, TCP keepalive and MAXRT, no
+ * ZMTP heartbeats on receivers, MAXMSGSIZE, ROUTER_MANDATORY.
+ *
+ * One thread a link. Every call is non-blocking unless it says otherwise. */
+
+#ifndef NET_LINK_H
+#define NET_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/span.h"
+
+typedef struct link link_t;
+typedef struct net_context net_context_t;
+
+/* A ZeroMQ context with io_threads I/O threads. 0, or negative errno. One a program. */
+int net_context_new (int io_threads, net_context_t **ret);
+/* Ends within the links' linger. NULL-safe. */
+void net_context_destroy (net_context_t **self_p);
+
+typedef enum {
+	LINK_AGENT_STREAM,     /* XPUB that connects to collectors: sees subscriptions */
+	LINK_COLLECTOR_INTAKE, /* XSUB, bound on 7701 */
+	LINK_COLLECTOR_OUTLET, /* XPUB, bound on 7702 */
+	LINK_SUBSCRIBER,       /* SUB that connects to 7702 */
+	LINK_CONTROL_SERVER,   /* ROUTER, bound on 7703 */
+	LINK_CONTROL_CLIENT,   /* DEALER that connects to 7703 */
+} link_kind_t;
+
+typedef struct {
+	int send_hwm, receive_hwm; /* messages; 0: the kind's default */
+	size_t message_size_max;   /* 0: the kind's default */
+} link_options_t;
+
+/* options may be NULL. 0, or negative errno. */
+int link_new (net_context_t *context, link_kind_t kind, const link_options_t *options, link_t **ret);
+void link_destroy (link_t **self_p);
+
+/* 0; -EADDRINUSE, -EINVAL, ... with err naming the endpoint and what would be right. */
+int link_bind (link_t *self, const char *endpoint, err_t *err);
+int link_connect (link_t *self, const char *endpoint, err_t *err);
+int link_disconnect (link_t *self, const char *endpoint);
+/* The endpoint a bind ended up with ("tcp://127.0.0.1:*" gives the port). 0 or negative errno. */
+int link_endpoint (link_t *self, char *out, size_t size);
+
+/* A received frame: holds a reference to ZeroMQ's bytes. Zero-initialise; frame_close after use
+ * (a sent frame is closed already; closing twice is harmless). */
+typedef struct {
+	_Alignas (8) unsigned char opaque[64]; /* zmq_msg_t */
+	bool open;
+} frame_t;
+span_t frame_bytes (const frame_t *frame);
+/* The descriptor of the connection that brought it (ZMQ_SRCFD), or -1. */
+int frame_descriptor (const frame_t *frame);
+/* A second reference to the same bytes, without a copy. 0 or negative errno. */
+int frame_share (frame_t *to, const frame_t *from);
+void frame_close (frame_t *frame);
+
+/* Receives one whole message into frames[0..max). 0 with *ret_n; -EAGAIN when nothing is there;
+ * -EMSGSIZE when it has more frames than max (it is consumed, and *ret_n says how many it had);
+ * other negative errno. */
+int link_receive (link_t *self, frame_t *frames, size_t max, size_t *ret_n);
+
+/* Forwards frames as they came, n of them, without a copy; they are closed on success. 0; -EAGAIN at the high-water
+ * mark (nothing was sent, the frames stay the caller's); -EHOSTUNREACH (ROUTER: peer gone). */
+int link_forward (link_t *self, frame_t *frames, size_t n);
+/* Copies n parts into one message. Returns as link_forward. */
+int link_send (link_t *self, const span_t *parts, size_t n);
+
+/* SUB and XSUB: subscribes; the empty prefix is everything. 0 or negative errno. */
+int link_subscribe (link_t *self, span_t prefix);
+int link_unsubscribe (link_t *self, span_t prefix);
+
+/* A dedicated thread drains the link's socket monitor (an unread one blocks the I/O thread:
+ * zeromq-facts.md) and hands events over through a pipe that a loop can poll. */
+typedef enum { LINK_CONNECTED = 1, LINK_DISCONNECTED, LINK_ACCEPTED, LINK_HANDSHAKE_FAILED } link_change_t;
+typedef struct {
+	link_change_t change;
+	int descriptor; /* the connection's, while it lived */
+	int error;	/* HANDSHAKE_FAILED: errno or ZAP status, as ZeroMQ gives it */
+} link_event_t;
+typedef struct link_monitor link_monitor_t;
+int link_monitor_new (link_t *link, link_monitor_t **ret);
+void link_monitor_destroy (link_monitor_t **self_p);
+int link_monitor_descriptor (link_monitor_t *self); /* readable while events wait */
+/* 0 with *ret, or -EAGAIN. Never blocks. */
+int link_monitor_next (link_monitor_t *self, link_event_t *ret);
+
+#endif

@@ -1,0 +1,81 @@
+#include "wire/sequence.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+void sequence_init (sequence_t *self, sequence_rule_t rule)
+{
+	memset (self, 0, sizeof *self);
+	self->rule = rule;
+}
+
+void sequence_begin (sequence_t *self, uint64_t first)
+{
+	if (self->first == 0 && first > 0) {
+		self->first = first;
+		self->newest = self->bound = first - 1;
+	}
+}
+
+static bool bit_get (const sequence_t *self, uint64_t seq)
+{
+	uint64_t i = seq % SEQUENCE_WINDOW;
+	return self->bits[i / 64] >> (i % 64) & 1;
+}
+
+static void bit_set (sequence_t *self, uint64_t seq)
+{
+	uint64_t i = seq % SEQUENCE_WINDOW;
+	self->bits[i / 64] |= UINT64_C (1) << (i % 64);
+}
+
+static void bit_clear (sequence_t *self, uint64_t seq)
+{
+	uint64_t i = seq % SEQUENCE_WINDOW;
+	self->bits[i / 64] &= ~(UINT64_C (1) << (i % 64));
+}
+
+int sequence_note (sequence_t *self, uint64_t seq)
+{
+	if (self->first == 0)
+		sequence_begin (self, seq);
+	if (seq > self->newest) {
+		if (self->rule == SEQUENCE_WINDOWED) {
+			if (seq - self->newest >= SEQUENCE_WINDOW) {
+				memset (self->bits, 0, sizeof self->bits);
+			} else {
+				for (uint64_t s = self->newest + 1; s < seq; s++)
+					bit_clear (self, s);
+			}
+			bit_set (self, seq);
+		}
+		self->newest = seq;
+		self->received++;
+		if (self->bound < seq)
+			self->bound = seq;
+		return 0;
+	}
+	if (self->rule == SEQUENCE_INCREASING)
+		return SEQUENCE_E_SEEN;
+	if (seq < self->first || self->newest - seq >= SEQUENCE_WINDOW)
+		return SEQUENCE_E_TOO_OLD;
+	if (bit_get (self, seq))
+		return SEQUENCE_E_SEEN;
+	bit_set (self, seq);
+	self->received++;
+	return 0;
+}
+
+void sequence_bind (sequence_t *self, uint64_t newest)
+{
+	if (self->first != 0 && newest > self->bound)
+		self->bound = newest;
+}
+
+uint64_t sequence_lost (const sequence_t *self)
+{
+	if (self->first == 0)
+		return 0;
+	uint64_t sent = self->bound - self->first + 1;
+	return sent - self->received;
+}
