@@ -63,7 +63,7 @@ refusal_t control_verify (const void *data, size_t size, control_direction_t dir
 		return has_mac ? REFUSAL_UNVERIFIABLE : REFUSAL_NONE;
 	if (!has_mac)
 		return REFUSAL_UNSIGNED;
-	const mac_key_t *key = keyring_node_key (keyring, epoch, node);
+	const mac_key_t *key = keyring_peek_key (keyring, epoch, node);
 	if (!key)
 		return REFUSAL_KEY_UNKNOWN;
 	uint8_t wanted[MAC_SIZE];

@@ -41,6 +41,7 @@ struct keyring {
 	slab_t *slabs;
 	derived_t *table; /* open addressing, power of two */
 	size_t table_size, n_derived;
+	uint8_t *scratch; /* a slot for keys that are not kept */
 };
 
 enum { ENTRIES_MAX = 256 };
@@ -163,6 +164,23 @@ const mac_key_t *keyring_node_key (keyring_t *self, uint32_t epoch, span_t node)
 {
 	derived_t *d = derived_get (self, epoch, node);
 	return d ? (const mac_key_t *) (const void *) d->slot : NULL;
+}
+
+const mac_key_t *keyring_peek_key (keyring_t *self, uint32_t epoch, span_t node)
+{
+	if (node.size == 0 || node.size > TOPIC_NODE_MAX)
+		return NULL;
+	if (self->table_size) {
+		const derived_t *d = table_find (self->table, self->table_size, epoch, node);
+		if (d->slot)
+			return (const mac_key_t *) (const void *) d->slot;
+	}
+	const entry_t *entry = entry_for (self, epoch, node);
+	if (!entry || (!self->scratch && !(self->scratch = slot_new (self))))
+		return NULL;
+	derive (entry, node, slot_raw (self->scratch));
+	mac_key_init ((mac_key_t *) (void *) self->scratch, slot_raw (self->scratch));
+	return (const mac_key_t *) (const void *) self->scratch;
 }
 
 uint32_t keyring_active_epoch (const keyring_t *self, span_t node)

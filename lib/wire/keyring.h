@@ -33,6 +33,10 @@ void keyring_destroy (keyring_t **self_p);
  * when the epoch is unknown, this keyring holds no key for that node, or memory is out. */
 const mac_key_t *keyring_node_key (keyring_t *self, uint32_t epoch, span_t node);
 
+/* The same for a name that nobody has proven yet: nothing is kept, so a flood of names costs no memory.
+ * Valid until the next call on this keyring. */
+const mac_key_t *keyring_peek_key (keyring_t *self, uint32_t epoch, span_t node);
+
 /* The epoch to sign under for node: the one active with a key for it, or 0. */
 uint32_t keyring_active_epoch (const keyring_t *self, span_t node);
 
