@@ -1,0 +1,199 @@
+/* Plans live in static pools, filled once. The schema has no message inside itself: plan_add would
+ * still end there, since a plan is entered before its fields are followed. */
+
+#include "wire/plan.h"
+#include "wire/validate.h"
+
+#include <assert.h>
+#include <string.h>
+#include <threads.h>
+
+#include "belfry/v1/app.pb-c.h"
+#include "belfry/v1/control.pb-c.h"
+#include "belfry/v1/envelope.pb-c.h"
+
+enum { PLANS_MAX = 128, FIELDS_MAX = 1024 };
+
+static message_plan_t plans[PLANS_MAX];
+static field_plan_t fields[FIELDS_MAX];
+static size_t n_plans, n_fields;
+static const message_plan_t *plan_by_row[64];
+static once_flag once = ONCE_FLAG_INIT;
+
+static const struct {
+	const ProtobufCMessageDescriptor *descriptor;
+	const char *required;
+} requirements[] = {
+#define EVENT(channel, token, type, case, field, class, required, first) \
+	{ &belfry__v1__##field##__descriptor, required },
+#define PART(type, field, required) { &belfry__v1__##field##__descriptor, required },
+#include "wire/events.def"
+#undef EVENT
+#undef PART
+};
+
+/* Fields that hold sentences; every other string is a name. */
+static const char *const texts[] = { "message", "details", "description", "summary", "stack", "reason",
+	"error", "text", "justification", "saw", "old_value", "new_value", "note", "user_agent", "value",
+	"findings", "recommendations", "evidence", "action_taken" };
+
+static bool listed (const char *list, const char *name)
+{
+	size_t size = strlen (name);
+	for (const char *at = list; *at;) {
+		size_t part = strcspn (at, ",");
+		if (part == size && memcmp (at, name, size) == 0)
+			return true;
+		at += part + (at[part] == ',');
+	}
+	return false;
+}
+
+static bool ends_with (const char *name, const char *end)
+{
+	size_t size = strlen (name), n = strlen (end);
+	return size >= n && strcmp (name + size - n, end) == 0;
+}
+
+static unit_t unit_of (const ProtobufCFieldDescriptor *field)
+{
+	switch (field->type) {
+	case PROTOBUF_C_TYPE_FIXED64:
+		return ends_with (field->name, "_ns") ? UNIT_TIME : UNIT_NONE;
+	case PROTOBUF_C_TYPE_UINT64:
+		return ends_with (field->name, "_ns")      ? UNIT_DURATION
+		       : ends_with (field->name, "_bytes") ? UNIT_BYTES
+		                                           : UNIT_NONE;
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return ends_with (field->name, "_ratio")        ? UNIT_RATIO
+		       : ends_with (field->name, "_per_second") ? UNIT_RATE
+		                                                : UNIT_NONE;
+	default:
+		return UNIT_NONE;
+	}
+}
+
+static uint32_t size_max_of (const ProtobufCFieldDescriptor *field)
+{
+	if (field->type == PROTOBUF_C_TYPE_BYTES)
+		return VALIDATE_BYTES_MAX;
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		if (strcmp (field->name, texts[i]) == 0)
+			return VALIDATE_TEXT_MAX;
+	}
+	return VALIDATE_NAME_MAX;
+}
+
+static uint32_t count_max_of (const ProtobufCFieldDescriptor *field)
+{
+	if (field->descriptor == &belfry__v1__label__descriptor)
+		return strcmp (field->name, "labels") == 0 ? VALIDATE_LABELS_MAX : VALIDATE_ATTRIBUTES_MAX;
+	if (field->descriptor == &belfry__v1__series__descriptor || strcmp (field->name, "values") == 0)
+		return VALIDATE_SERIES_MAX;
+	return VALIDATE_COUNT_MAX;
+}
+
+static const message_plan_t *plan_find (const ProtobufCMessageDescriptor *descriptor)
+{
+	for (size_t i = 0; i < n_plans; i++) {
+		if (plans[i].descriptor == descriptor)
+			return &plans[i];
+	}
+	return NULL;
+}
+
+static const message_plan_t *plan_add (const ProtobufCMessageDescriptor *descriptor)
+{
+	const message_plan_t *known = plan_find (descriptor);
+	if (known)
+		return known;
+	assert (n_plans < PLANS_MAX && n_fields + descriptor->n_fields <= FIELDS_MAX);
+	message_plan_t *plan = &plans[n_plans++];
+	field_plan_t *first = &fields[n_fields];
+	n_fields += descriptor->n_fields;
+	*plan = (message_plan_t){ descriptor, first, descriptor->n_fields };
+
+	const char *required = "";
+	for (size_t i = 0; i < sizeof requirements / sizeof requirements[0]; i++) {
+		if (requirements[i].descriptor == descriptor)
+			required = requirements[i].required;
+	}
+	for (unsigned i = 0; i < descriptor->n_fields; i++) {
+		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+		field_plan_t *out = &first[i];
+		out->field = field;
+		out->unit = unit_of (field);
+		out->size_max = size_max_of (field);
+		out->count_max = count_max_of (field);
+		out->required = listed (required, field->name);
+		if (field->type == PROTOBUF_C_TYPE_ENUM) {
+			const ProtobufCEnumDescriptor *values = field->descriptor;
+			out->enum_max = values->values[values->n_values - 1].value;
+			assert ((unsigned) out->enum_max + 1 == values->n_values);
+		}
+		if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+			out->message = plan_add (field->descriptor);
+	}
+	return plan;
+}
+
+static void plan_all (void)
+{
+	plan_add (&belfry__v1__event__descriptor);
+	plan_add (&belfry__v1__control__descriptor);
+	plan_add (&belfry__v1__app_message__descriptor);
+	plan_add (&belfry__v1__mark__descriptor);
+	assert (event_type_count () <= sizeof plan_by_row / sizeof plan_by_row[0]);
+	for (size_t i = 0; i < event_type_count (); i++)
+		plan_by_row[i] = plan_find (event_type_at (i)->descriptor);
+}
+
+const message_plan_t *plan_of (const ProtobufCMessageDescriptor *descriptor)
+{
+	call_once (&once, plan_all);
+	return plan_find (descriptor);
+}
+
+const message_plan_t *plan_of_type (const event_type_t *type)
+{
+	call_once (&once, plan_all);
+	return plan_by_row[type - event_type_at (0)];
+}
+
+const field_plan_t *plan_field (const message_plan_t *self, span_t name)
+{
+	for (size_t i = 0; i < self->n_fields; i++) {
+		if (span_is (name, self->fields[i].field->name))
+			return &self->fields[i];
+	}
+	return NULL;
+}
+
+size_t plan_element_size (const ProtobufCFieldDescriptor *field)
+{
+	switch (field->type) {
+	case PROTOBUF_C_TYPE_BOOL:
+		return sizeof (protobuf_c_boolean);
+	case PROTOBUF_C_TYPE_ENUM:
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_SINT32:
+	case PROTOBUF_C_TYPE_SFIXED32:
+	case PROTOBUF_C_TYPE_UINT32:
+	case PROTOBUF_C_TYPE_FIXED32:
+	case PROTOBUF_C_TYPE_FLOAT:
+		return 4;
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_SINT64:
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_UINT64:
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return 8;
+	case PROTOBUF_C_TYPE_STRING:
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return sizeof (void *);
+	case PROTOBUF_C_TYPE_BYTES:
+		return sizeof (ProtobufCBinaryData);
+	}
+	return 0;
+}
