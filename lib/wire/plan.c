@@ -16,17 +16,18 @@ enum { PLANS_MAX = 128, FIELDS_MAX = 1024 };
 
 static message_plan_t plans[PLANS_MAX];
 static field_plan_t fields[FIELDS_MAX];
+static uint16_t orders[FIELDS_MAX];
 static size_t n_plans, n_fields;
 static const message_plan_t *plan_by_row[64];
 static once_flag once = ONCE_FLAG_INIT;
 
 static const struct {
 	const ProtobufCMessageDescriptor *descriptor;
-	const char *required;
+	const char *required, *first;
 } requirements[] = {
 #define EVENT(channel, token, type, case, field, class, required, first) \
-	{ &belfry__v1__##field##__descriptor, required },
-#define PART(type, field, required) { &belfry__v1__##field##__descriptor, required },
+	{ &belfry__v1__##field##__descriptor, required, first },
+#define PART(type, field, required) { &belfry__v1__##field##__descriptor, required, "" },
 #include "wire/events.def"
 #undef EVENT
 #undef PART
@@ -93,6 +94,31 @@ static uint32_t count_max_of (const ProtobufCFieldDescriptor *field)
 	return VALIDATE_COUNT_MAX;
 }
 
+static void order_put (uint16_t *order, size_t *n, size_t field)
+{
+	for (size_t i = 0; i < *n; i++) {
+		if (order[i] == field)
+			return;
+	}
+	order[(*n)++] = (uint16_t) field;
+}
+
+/* The listed fields, then the others by number. */
+static void order_make (uint16_t *order, const ProtobufCMessageDescriptor *descriptor, const char *first)
+{
+	size_t n = 0;
+	for (const char *at = first; *at;) {
+		size_t part = strcspn (at, ",");
+		for (unsigned i = 0; i < descriptor->n_fields; i++) {
+			if (span_is (span_of (at, part), descriptor->fields[i].name))
+				order_put (order, &n, i);
+		}
+		at += part + (at[part] == ',');
+	}
+	for (unsigned i = 0; i < descriptor->n_fields; i++)
+		order_put (order, &n, i);
+}
+
 static const message_plan_t *plan_find (const ProtobufCMessageDescriptor *descriptor)
 {
 	for (size_t i = 0; i < n_plans; i++) {
@@ -109,18 +135,22 @@ static const message_plan_t *plan_add (const ProtobufCMessageDescriptor *descrip
 		return known;
 	assert (n_plans < PLANS_MAX && n_fields + descriptor->n_fields <= FIELDS_MAX);
 	message_plan_t *plan = &plans[n_plans++];
-	field_plan_t *first = &fields[n_fields];
+	field_plan_t *own = &fields[n_fields];
+	uint16_t *order = &orders[n_fields];
 	n_fields += descriptor->n_fields;
-	*plan = (message_plan_t){ descriptor, first, descriptor->n_fields };
+	*plan = (message_plan_t){ descriptor, own, descriptor->n_fields, order };
 
-	const char *required = "";
+	const char *required = "", *first = "";
 	for (size_t i = 0; i < sizeof requirements / sizeof requirements[0]; i++) {
-		if (requirements[i].descriptor == descriptor)
+		if (requirements[i].descriptor == descriptor) {
 			required = requirements[i].required;
+			first = requirements[i].first;
+		}
 	}
+	order_make (order, descriptor, first);
 	for (unsigned i = 0; i < descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
-		field_plan_t *out = &first[i];
+		field_plan_t *out = &own[i];
 		out->field = field;
 		out->unit = unit_of (field);
 		out->size_max = size_max_of (field);
@@ -196,4 +226,29 @@ size_t plan_element_size (const ProtobufCFieldDescriptor *field)
 		return sizeof (ProtobufCBinaryData);
 	}
 	return 0;
+}
+
+bool plan_is_said (const field_plan_t *plan, const ProtobufCMessage *message)
+{
+	const ProtobufCFieldDescriptor *field = plan->field;
+	const void *at = plan_member (message, field);
+	if (plan_in_oneof (field))
+		return plan_is_case (message, field) &&
+		       (field->type != PROTOBUF_C_TYPE_MESSAGE || *(const void *const *) at);
+	switch (field->type) {
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return *(const void *const *) at;
+	case PROTOBUF_C_TYPE_ENUM:
+		return true;
+	case PROTOBUF_C_TYPE_STRING: {
+		const char *text = *(const char *const *) at;
+		return plan->required || (text && *text);
+	}
+	case PROTOBUF_C_TYPE_BYTES:
+		return plan->required || ((const ProtobufCBinaryData *) at)->len;
+	default: {
+		static const uint64_t zero;
+		return plan->required || memcmp (at, &zero, plan_element_size (field)) != 0;
+	}
+	}
 }

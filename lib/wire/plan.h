@@ -30,6 +30,7 @@ struct message_plan {
 	const ProtobufCMessageDescriptor *descriptor;
 	const field_plan_t *fields; /* in the order of their numbers */
 	size_t n_fields;
+	const uint16_t *order; /* indexes of fields as a person reads them (events.def, first) */
 };
 
 /* The plan of a message that occurs in Event, Control, AppMessage or Mark; NULL for another. */
@@ -60,6 +61,10 @@ static inline size_t plan_count (const ProtobufCMessage *message, const Protobuf
 {
 	return *(const size_t *) ((const uint8_t *) message + field->quantifier_offset);
 }
+
+/* Whether a field that is not repeated has something to show: it is not zero, is an enum, is required,
+ * or is the oneof's member that is there. */
+bool plan_is_said (const field_plan_t *plan, const ProtobufCMessage *message);
 
 /* Bytes that one element of a repeated field takes in its array. */
 size_t plan_element_size (const ProtobufCFieldDescriptor *field);
