@@ -26,7 +26,8 @@ ProtobufCMessage *fields_new (arena_t *arena, const ProtobufCMessageDescriptor *
 /* A new event of that type with an empty payload and no header; NULL past the arena's cap. */
 Belfry__V1__Event *fields_event (arena_t *arena, const event_type_t *type);
 
-/* Sets one field. value is copied. 0; -EINVAL with err: no such field (and the nearest), or a value
+/* Sets one field of a message made by fields_new or fields_event (a list from elsewhere has no room to
+ * grow). value is copied. 0; -EINVAL with err: no such field (and the nearest), or a value
  * that is none of its kind; -ENOMEM past the arena's cap. After a failure the message may hold empty
  * parts along the path. */
 int fields_set (ProtobufCMessage *message, arena_t *arena, const char *path, const char *value, err_t *err);
