@@ -40,6 +40,8 @@ void loop_remove_timer (loop_t *self, int id);
 /* Signals come through a signalfd: block them (loop_block_signals) before the first ZeroMQ socket
  * and the first thread. */
 void loop_block_signals (void); /* SIGINT SIGTERM SIGHUP SIGCHLD blocked, SIGPIPE ignored */
+/* In a child between fork and exec: it would inherit both. */
+void loop_restore_signals (void);
 typedef void loop_signal_fn (void *arg, int signo);
 int loop_on_signals (loop_t *self, loop_signal_fn *handler, void *arg);
 

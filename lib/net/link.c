@@ -1,0 +1,435 @@
+/* Links: a ZeroMQ socket each, with the options its kind needs from one table.
+ *
+ * What libzmq does at its edges decided much here; zeromq-facts.md has the measurements. Two
+ * more, from its source: a send that would block looks for a fresh connection only once in a
+ * millisecond, so one that fails asks again after the pending commands were taken; and a
+ * multipart message whose peer goes in its middle loses what was written. */
+
+#include "net/link_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+	HANDSHAKE_MS = 3000,
+	CONNECT_MS = 3000,
+	RECONNECT_MS = 10,
+	RECONNECT_MAX_MS = 1000,
+	KEEPALIVE_IDLE_S = 10,
+	KEEPALIVE_INTERVAL_S = 3,
+	KEEPALIVE_COUNT = 3,
+	TCP_SILENCE_MS = 10000, /* sent, unacknowledged: the connection is dead */
+	BACKLOG = 4096,
+	PREFIX_SIZE_MAX = 240, /* subscriptions of 246 to 255 bytes are lost */
+};
+
+/* An envelope, a topic, and some slack: what is a little too large should reach the receiver,
+ * who counts it; what is grossly so ends the connection. */
+#define STREAM_SIZE_MAX (256 * 1024 + 4096)
+#define CONTROL_SIZE_MAX (1024 * 1024 + 4096)
+/* Subscriptions are all an XPUB receives. CURVE's handshake needs 280. */
+#define SUBSCRIPTION_SIZE_MAX 512
+
+typedef struct {
+	int type;
+	int linger_ms;
+	int send_hwm, receive_hwm; /* 0: none */
+	int64_t size_max;
+	/* Without it a connecting socket keeps a queue for a peer that is not there: stale requests,
+	 * and on the stream the oldest events instead of the newest, under dead subscriptions. */
+	bool immediate;
+	/* Each subscription of each peer is seen, and each one's end; else only the first and last. */
+	bool verbose;
+	const char *key; /* of collector.yaml, for who has to choose another port */
+} kind_t;
+
+static const kind_t kinds[] = {
+	[LINK_AGENT_STREAM] = { ZMQ_XPUB, 500, 10000, 1000, SUBSCRIPTION_SIZE_MAX, true, true, NULL },
+	[LINK_COLLECTOR_INTAKE] = { ZMQ_XSUB, 0, 0, 2000, STREAM_SIZE_MAX, false, false, "stream_in" },
+	[LINK_COLLECTOR_OUTLET] = { ZMQ_XPUB, 500, 50000, 1000, SUBSCRIPTION_SIZE_MAX, false, false,
+	        "stream_out" },
+	[LINK_SUBSCRIBER] = { ZMQ_SUB, 0, 0, 50000, STREAM_SIZE_MAX, false, false, NULL },
+	[LINK_CONTROL_SERVER] = { ZMQ_ROUTER, 500, 1000, 1000, CONTROL_SIZE_MAX, false, false, "control" },
+	[LINK_CONTROL_CLIENT] = { ZMQ_DEALER, 500, 1000, 1000, CONTROL_SIZE_MAX, true, false, NULL },
+};
+
+int zmq_failure (void)
+{
+	switch (errno) {
+	case ETERM:
+		return -ESHUTDOWN;
+	case EFSM:
+		return -EPROTO;
+	case ENOCOMPATPROTO:
+		return -EPROTONOSUPPORT;
+	case EMTHREAD:
+		return -EMFILE;
+	case 0:
+		return -EIO;
+	default:
+		return -errno;
+	}
+}
+
+int net_context_new (int io_threads, net_context_t **ret)
+{
+	if (io_threads < 1)
+		return -EINVAL;
+	net_context_t *self = calloc (1, sizeof *self);
+	if (!self)
+		return -ENOMEM;
+	self->zmq = zmq_ctx_new ();
+	if (!self->zmq) {
+		int code = zmq_failure ();
+		free (self);
+		return code;
+	}
+	if (zmq_ctx_set (self->zmq, ZMQ_IO_THREADS, io_threads) != 0 ||
+	        zmq_ctx_set (self->zmq, ZMQ_BLOCKY, 0) != 0) {
+		int code = zmq_failure ();
+		zmq_ctx_term (self->zmq);
+		free (self);
+		return code;
+	}
+	*ret = self;
+	return 0;
+}
+
+void net_context_destroy (net_context_t **self_p)
+{
+	net_context_t *self = *self_p;
+	if (!self)
+		return;
+	/* zmq_ctx_term would wait for it without end. */
+	assert (self->links == 0 && "a link outlives its context");
+	while (zmq_ctx_term (self->zmq) != 0 && errno == EINTR)
+		;
+	free (self);
+	*self_p = NULL;
+}
+
+static int set_int (void *socket, int option, int value)
+{
+	return zmq_setsockopt (socket, option, &value, sizeof value) == 0 ? 0 : zmq_failure ();
+}
+
+/* Ten thousand agents that lost the same collector should not come back in step. */
+static int reconnect_max_ms (void)
+{
+	uint16_t noise = 0;
+	if (getrandom (&noise, sizeof noise, GRND_NONBLOCK) != (ssize_t) sizeof noise)
+		noise = UINT16_MAX / 2;
+	return RECONNECT_MAX_MS * 3 / 4 + (int) (noise % (RECONNECT_MAX_MS / 2));
+}
+
+static int set_options (void *socket, const kind_t *kind, const link_options_t *options)
+{
+	int64_t size_max = options->message_size_max ? (int64_t) options->message_size_max : kind->size_max;
+	const struct {
+		int option, value;
+	} common[] = {
+		{ ZMQ_LINGER, kind->linger_ms },
+		{ ZMQ_SNDHWM, options->send_hwm ? options->send_hwm : kind->send_hwm },
+		{ ZMQ_RCVHWM, options->receive_hwm ? options->receive_hwm : kind->receive_hwm },
+		{ ZMQ_IMMEDIATE, kind->immediate && !options->wait_for_peer },
+		{ ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS },
+		{ ZMQ_CONNECT_TIMEOUT, CONNECT_MS },
+		{ ZMQ_RECONNECT_IVL, RECONNECT_MS },
+		{ ZMQ_RECONNECT_IVL_MAX, reconnect_max_ms () },
+		{ ZMQ_BACKLOG, BACKLOG },
+		{ ZMQ_TCP_KEEPALIVE, 1 },
+		{ ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S },
+		{ ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_INTERVAL_S },
+		{ ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_COUNT },
+		{ ZMQ_TCP_MAXRT, TCP_SILENCE_MS },
+	};
+	int r = zmq_setsockopt (socket, ZMQ_MAXMSGSIZE, &size_max, sizeof size_max) == 0 ? 0 : zmq_failure ();
+	for (size_t i = 0; r == 0 && i < sizeof common / sizeof common[0]; i++)
+		r = set_int (socket, common[i].option, common[i].value);
+	if (r == 0 && kind->type == ZMQ_XPUB) {
+		r = set_int (socket, ZMQ_XPUB_NODROP, 0);
+		if (r == 0 && kind->verbose)
+			r = set_int (socket, ZMQ_XPUB_VERBOSER, 1);
+	}
+	if (r == 0 && kind->type == ZMQ_ROUTER) {
+		r = set_int (socket, ZMQ_ROUTER_MANDATORY, 1);
+		if (r == 0)
+			r = set_int (socket, ZMQ_ROUTER_HANDOVER, 0);
+	}
+	return r;
+}
+
+int link_new (net_context_t *context, link_kind_t kind, const link_options_t *options, link_t **ret)
+{
+	if ((size_t) kind >= sizeof kinds / sizeof kinds[0])
+		return -EINVAL;
+	static const link_options_t none;
+	link_t *self = calloc (1, sizeof *self);
+	if (!self)
+		return -ENOMEM;
+	self->kind = kind;
+	self->socket = zmq_socket (context->zmq, kinds[kind].type);
+	int r = self->socket ? set_options (self->socket, &kinds[kind], options ? options : &none)
+	                     : zmq_failure ();
+	if (r != 0) {
+		if (self->socket)
+			zmq_close (self->socket);
+		free (self);
+		return r;
+	}
+	self->context = context;
+	context->links++;
+	*ret = self;
+	return 0;
+}
+
+int link_borrow (void *socket, link_t **ret)
+{
+	link_t *self = calloc (1, sizeof *self);
+	if (!self)
+		return -ENOMEM;
+	self->socket = socket;
+	self->kind = LINK_CONTROL_CLIENT;
+	*ret = self;
+	return 0;
+}
+
+void link_destroy (link_t **self_p)
+{
+	link_t *self = *self_p;
+	if (!self)
+		return;
+	assert (self->watchers == 0 && "a link is destroyed while a loop watches it");
+	if (self->monitor)
+		link_monitor_detach (self->monitor);
+	if (self->context) {
+		zmq_close (self->socket);
+		self->context->links--;
+	}
+	free (self);
+	*self_p = NULL;
+}
+
+/* tcp://[::1]:7701. Off otherwise: with it on, names resolve to IPv6 first. */
+static int choose_family (link_t *self, const char *endpoint)
+{
+	return set_int (self->socket, ZMQ_IPV6, strncmp (endpoint, "tcp://[", 7) == 0);
+}
+
+int link_bind (link_t *self, const char *endpoint, err_t *err)
+{
+	int r = choose_family (self, endpoint);
+	if (r == 0 && zmq_bind (self->socket, endpoint) != 0)
+		r = zmq_failure ();
+	const char *key = kinds[self->kind].key ? kinds[self->kind].key : "the endpoint";
+	switch (r) {
+	case 0:
+		return 0;
+	case -EADDRINUSE:
+		return error_set (err, r,
+		        "%s: address in use; is another belfry-collector running? Stop it, or choose another "
+		        "port for %s (ss -ltnp names the program that listens there)",
+		        endpoint, key);
+	case -ENODEV:
+	case -EADDRNOTAVAIL:
+		return error_set (err, r,
+		        "%s: this machine has no such address; choose one of its own, or * for all, for %s",
+		        endpoint, key);
+	case -EACCES:
+		return error_set (err, r,
+		        "%s: not allowed; ports below 1024 and sockets in others' directories need "
+		        "root; choose another for %s",
+		        endpoint, key);
+	case -EINVAL:
+	case -EPROTONOSUPPORT:
+		return error_set (err, r, "%s: not an endpoint to bind; tcp://ADDRESS:PORT is one", endpoint);
+	default:
+		return error_set (err, r, "%s: cannot listen: %s", endpoint, strerror (-r));
+	}
+}
+
+int link_connect (link_t *self, const char *endpoint, err_t *err)
+{
+	int r = choose_family (self, endpoint);
+	if (r == 0 && zmq_connect (self->socket, endpoint) != 0)
+		r = zmq_failure ();
+	if (r == -EINVAL || r == -EPROTONOSUPPORT)
+		return error_set (
+		        err, r, "%s: not an endpoint to connect to; tcp://HOST:PORT is one", endpoint);
+	if (r != 0)
+		return error_set (err, r, "%s: cannot connect: %s", endpoint, strerror (-r));
+	return 0;
+}
+
+int link_disconnect (link_t *self, const char *endpoint)
+{
+	return zmq_disconnect (self->socket, endpoint) == 0 ? 0 : zmq_failure ();
+}
+
+int link_endpoint (link_t *self, char *out, size_t size)
+{
+	return zmq_getsockopt (self->socket, ZMQ_LAST_ENDPOINT, out, &size) == 0 ? 0 : zmq_failure ();
+}
+
+int link_poll_descriptor (link_t *self)
+{
+	int fd = -1;
+	size_t size = sizeof fd;
+	return zmq_getsockopt (self->socket, ZMQ_FD, &fd, &size) == 0 ? fd : zmq_failure ();
+}
+
+static int events_of (link_t *self, int *ret)
+{
+	size_t size = sizeof *ret;
+	while (zmq_getsockopt (self->socket, ZMQ_EVENTS, ret, &size) != 0) {
+		if (errno != EINTR)
+			return zmq_failure ();
+	}
+	return 0;
+}
+
+int link_readable (link_t *self)
+{
+	int events = 0;
+	int r = events_of (self, &events);
+	return r == 0 ? (events & ZMQ_POLLIN) != 0 : r;
+}
+
+/* 0 or negative errno. Into an open frame: its old bytes are let go of. */
+static int receive_part (link_t *self, frame_t *frame)
+{
+	zmq_msg_t *message = frame_message (frame);
+	if (!frame->open)
+		zmq_msg_init (message);
+	while (zmq_msg_recv (message, self->socket, ZMQ_DONTWAIT) < 0) {
+		if (errno == EINTR)
+			continue;
+		int code = zmq_failure ();
+		zmq_msg_close (message);
+		frame->open = false;
+		return code;
+	}
+	frame->open = true;
+	return 0;
+}
+
+int link_receive (link_t *self, frame_t *frames, size_t max, size_t *ret_n)
+{
+	frame_t beyond = { .open = false };
+	size_t n = 0;
+	int r;
+	bool more;
+	do {
+		frame_t *frame = n < max ? &frames[n] : &beyond;
+		r = receive_part (self, frame);
+		if (r != 0)
+			break;
+		more = zmq_msg_more (frame_message (frame));
+		n++;
+	} while (more);
+	frame_close (&beyond);
+	if (r == 0 && n <= max) {
+		*ret_n = n;
+		return 0;
+	}
+	for (size_t i = 0; i < n && i < max; i++)
+		frame_close (&frames[i]);
+	if (r == 0) {
+		*ret_n = n;
+		return -EMSGSIZE;
+	}
+	return r;
+}
+
+/* ZeroMQ notices a new connection, or room, late: whether asking again makes sense. */
+static bool writable_after_all (link_t *self)
+{
+	int events = 0;
+	return events_of (self, &events) == 0 && (events & ZMQ_POLLOUT) != 0;
+}
+
+/* What failed after the first part: the peer went, and ZeroMQ has dropped the beginning. */
+static int broken_off (int code)
+{
+	return code == -EAGAIN ? -EHOSTUNREACH : code;
+}
+
+int link_forward (link_t *self, frame_t *frames, size_t n)
+{
+	bool again = false;
+	for (size_t i = 0; i < n;) {
+		if (!frames[i].open)
+			return -EINVAL;
+		int flags = ZMQ_DONTWAIT | (i + 1 < n ? ZMQ_SNDMORE : 0);
+		if (zmq_msg_send (frame_message (&frames[i]), self->socket, flags) >= 0) {
+			frames[i++].open = false;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		int code = zmq_failure ();
+		if (i > 0) {
+			for (; i < n; i++)
+				frame_close (&frames[i]);
+			return broken_off (code);
+		}
+		if (code != -EAGAIN || again || !writable_after_all (self))
+			return code;
+		again = true;
+	}
+	return n > 0 ? 0 : -EINVAL;
+}
+
+int link_send (link_t *self, const span_t *parts, size_t n)
+{
+	bool again = false;
+	for (size_t i = 0; i < n;) {
+		int flags = ZMQ_DONTWAIT | (i + 1 < n ? ZMQ_SNDMORE : 0);
+		if (zmq_send (self->socket, parts[i].data, parts[i].size, flags) >= 0) {
+			i++;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		int code = zmq_failure ();
+		if (i > 0)
+			return broken_off (code);
+		if (code != -EAGAIN || again || !writable_after_all (self))
+			return code;
+		again = true;
+	}
+	return n > 0 ? 0 : -EINVAL;
+}
+
+static int change_subscription (link_t *self, span_t prefix, bool on)
+{
+	if (prefix.size > PREFIX_SIZE_MAX)
+		return -EMSGSIZE;
+	if (self->kind == LINK_SUBSCRIBER) {
+		int option = on ? ZMQ_SUBSCRIBE : ZMQ_UNSUBSCRIBE;
+		return zmq_setsockopt (self->socket, option, prefix.size ? prefix.data : "", prefix.size) == 0
+		               ? 0
+		               : zmq_failure ();
+	}
+	if (self->kind != LINK_COLLECTOR_INTAKE)
+		return -EINVAL;
+	unsigned char command[1 + PREFIX_SIZE_MAX];
+	command[0] = on;
+	if (prefix.size)
+		memcpy (command + 1, prefix.data, prefix.size);
+	span_t part = span_of (command, 1 + prefix.size);
+	return link_send (self, &part, 1);
+}
+
+int link_subscribe (link_t *self, span_t prefix)
+{
+	return change_subscription (self, prefix, true);
+}
+int link_unsubscribe (link_t *self, span_t prefix)
+{
+	return change_subscription (self, prefix, false);
+}
