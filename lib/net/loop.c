@@ -370,6 +370,11 @@ int loop_turn (loop_t *self, int64_t timeout_ns)
 	return run_links (self);
 }
 
+int loop_descriptor (const loop_t *self)
+{
+	return self->epoll_fd;
+}
+
 int loop_run (loop_t *self)
 {
 	int r = 0;

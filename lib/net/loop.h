@@ -49,6 +49,9 @@ int loop_on_signals (loop_t *self, loop_signal_fn *handler, void *arg);
 int loop_run (loop_t *self);
 /* One turn: waits at most timeout_ns (negative: for ever). For tests and embedding. */
 int loop_turn (loop_t *self, int64_t timeout_ns);
+/* A descriptor that an outer poll can wait on: readable when a turn has something to do, once turns
+ * with timeout 0 have handled all there was. Timers do not make it so. */
+int loop_descriptor (const loop_t *self);
 void loop_stop (loop_t *self);
 /* From any thread: the loop's wait ends now. */
 void loop_wake (loop_t *self);
