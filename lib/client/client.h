@@ -1,0 +1,51 @@
+/* client.h - what a subscriber is made of, for the files of this room only. */
+
+#ifndef CLIENT_CLIENT_H
+#define CLIENT_CLIENT_H
+
+#include "client/belfry_client.h"
+#include "client/catalogues.h"
+#include "client/early.h"
+#include "client/intake.h"
+#include "client/request.h"
+#include "client/snapshot.h"
+#include "client/track.h"
+#include "wire/topic.h"
+
+struct belfry_client {
+	net_context_t *context;
+	loop_t *loop;
+	link_t *stream;       /* NULL: requests alone */
+	requests_t *requests; /* NULL: no control endpoint */
+	keyring_t *keyring;   /* NULL: MACs are not looked at */
+	intake_t *intake;
+	track_t *track;
+	catalogues_t *catalogues;
+	char *stream_endpoint;
+	char *prefixes[BELFRY_CLIENT_PREFIXES_MAX];
+	size_t n_prefixes; /* none: everything */
+	int64_t deadline_ns;
+
+	client_snapshot_t *snapshot; /* until its last event was handed out */
+	size_t snapshot_at;
+	early_t *early;      /* what the stream brought before the snapshot was there */
+	early_message_t now; /* what event points into */
+	mono_t heard;        /* when the stream last brought anything */
+
+	belfry_client_event_t event;
+	char topic[TOPIC_SIZE_MAX + 1];
+	belfry_client_sample_t *samples;
+	size_t samples_room;
+	belfry_client_totals_t totals;
+};
+
+/* Subscribes, waits for the first heartbeat, takes the snapshot. 0 or negative errno with err set. */
+int client_join (belfry_client_t *self, belfry_client_snapshot_t snapshot, bool mixed, err_t *err);
+
+/* Takes what the stream has into the early queue. Returns how many. */
+size_t client_collect (belfry_client_t *self);
+
+/* Whether everything is wanted: then what is missing was lost. */
+bool client_wants_all (const belfry_client_t *self);
+
+#endif

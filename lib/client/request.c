@@ -1,0 +1,149 @@
+#include "client/request.h"
+
+#include "wire/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RETRY_NS = 10 * NS_PER_MS };
+
+struct requests {
+	loop_t *loop;
+	link_t *link;
+	char *endpoint;
+	uint64_t id; /* of the newest request */
+};
+
+/* The loop only has to end its wait; what is there is received by who waits. */
+static void wake (void *arg, link_t *link)
+{
+	(void) arg;
+	(void) link;
+}
+
+int requests_new (net_context_t *context, loop_t *loop, const char *endpoint, requests_t **ret, err_t *err)
+{
+	requests_t *self = calloc (1, sizeof *self);
+	if (!self || !(self->endpoint = strdup (endpoint))) {
+		free (self);
+		return error_set (err, -ENOMEM, "out of memory");
+	}
+	self->loop = loop;
+	/* Answers to what an earlier program asked cannot be mistaken for ours: ROUTER knows us by our
+	 * connection. The id only tells our own apart. */
+	self->id = (uint64_t) mono_now ().ns;
+	link_options_t options = { .message_size_max = CONTROL_SIZE_MAX };
+	int r = link_new (context, LINK_CONTROL_CLIENT, &options, &self->link);
+	if (r)
+		error_set (err, r, "no socket for control: %s", strerror (-r));
+	else
+		r = link_connect (self->link, endpoint, err);
+	if (!r && (r = loop_add_link (loop, self->link, wake, NULL)))
+		error_set (err, r, "the loop takes no link: %s", strerror (-r));
+	if (r) {
+		link_destroy (&self->link);
+		free (self->endpoint);
+		free (self);
+		return r;
+	}
+	*ret = self;
+	return 0;
+}
+
+void requests_destroy (requests_t **self_p)
+{
+	requests_t *self = *self_p;
+	if (!self)
+		return;
+	loop_remove_link (self->loop, self->link);
+	link_destroy (&self->link);
+	free (self->endpoint);
+	free (self);
+	*self_p = NULL;
+}
+
+static int unreachable (const requests_t *self, err_t *err)
+{
+	return error_set (err, -ETIMEDOUT,
+	        "no answer from %s: is that a running collector's control endpoint?", self->endpoint);
+}
+
+int request_send (requests_t *self, Belfry__V1__Control *request, mono_t deadline, err_t *err)
+{
+	int64_t left = mono_since (deadline, mono_now ());
+	request->id = ++self->id;
+	request->deadline_ms = left > 0 ? (uint32_t) (left / NS_PER_MS) : 0;
+	uint8_t *bytes;
+	size_t size;
+	int r = control_pack (request, CONTROL_TO_COLLECTOR, NULL, NULL, &bytes, &size);
+	if (r)
+		return error_set (err, r, "the request cannot be packed: %s", strerror (-r));
+	span_t part = span_of (bytes, size);
+	/* A link without a peer takes nothing: the connection may be a moment away. */
+	while ((r = link_send (self->link, &part, 1)) == -EAGAIN) {
+		left = mono_since (deadline, mono_now ());
+		if (left <= 0)
+			break;
+		loop_turn (self->loop, left < RETRY_NS ? left : RETRY_NS);
+	}
+	free (bytes);
+	if (r == -EAGAIN)
+		return unreachable (self, err);
+	return r ? error_set (err, r, "%s takes no request: %s", self->endpoint, strerror (-r)) : 0;
+}
+
+/* One frame of the collector's, or of whoever listens there. 0; -EAGAIN: nothing is there, or not ours. */
+static int answer_receive (requests_t *self, Belfry__V1__Control **ret, err_t *err)
+{
+	frame_t frame = { 0 };
+	size_t n;
+	int r = link_receive (self->link, &frame, 1, &n);
+	if (r == -EMSGSIZE)
+		return error_set (err, -EPROTO, "%s answers, but not as a collector does", self->endpoint);
+	if (r)
+		return r == -EAGAIN ? r : error_set (err, r, "%s: %s", self->endpoint, strerror (-r));
+	Belfry__V1__Control *control;
+	bool is_signed;
+	span_t bytes = frame_bytes (&frame);
+	refusal_t reason = control_unpack (bytes.data, bytes.size, NULL, &control, &is_signed);
+	frame_close (&frame);
+	if (reason)
+		return error_set (err, -EPROTO, "%s answers, but not as a collector of this version does: %s",
+		        self->endpoint, refusal_help (reason));
+	if (control->id != self->id) {
+		belfry__v1__control__free_unpacked (control, NULL);
+		return -EAGAIN;
+	}
+	*ret = control;
+	return 0;
+}
+
+int request_answer (requests_t *self, Belfry__V1__Control__BodyCase wanted, mono_t deadline,
+        request_idle_fn *idle, void *arg, Belfry__V1__Control **ret, err_t *err)
+{
+	Belfry__V1__Control *control = NULL;
+	int r;
+	while ((r = answer_receive (self, &control, err)) == -EAGAIN) {
+		int64_t left = mono_since (deadline, mono_now ());
+		if (left <= 0)
+			return unreachable (self, err);
+		if ((r = loop_turn (self->loop, left)))
+			return error_set (err, r, "waiting for %s: %s", self->endpoint, strerror (-r));
+		if (idle)
+			idle (arg);
+	}
+	if (r)
+		return r;
+	if (control->body_case == wanted) {
+		*ret = control;
+		return 0;
+	}
+	if (control->body_case == BELFRY__V1__CONTROL__BODY_REFUSED)
+		r = error_set (err, -EACCES, "%s refuses: %s (%s)", self->endpoint, control->refused->text,
+		        control->refused->reason);
+	else
+		r = error_set (err, -EPROTO, "%s answers something else than was asked", self->endpoint);
+	belfry__v1__control__free_unpacked (control, NULL);
+	return r;
+}
