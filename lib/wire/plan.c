@@ -38,12 +38,14 @@ static const char *const texts[] = { "message", "details", "description", "summa
 	"error", "text", "justification", "saw", "old_value", "new_value", "note", "user_agent", "value",
 	"findings", "recommendations", "evidence", "action_taken" };
 
-static bool listed (const char *list, const char *name)
+/* Whether name is in the list of events.def, and *ret_empty whether with a "?". */
+static bool listed (const char *list, const char *name, bool *ret_empty)
 {
 	size_t size = strlen (name);
 	for (const char *at = list; *at;) {
 		size_t part = strcspn (at, ",");
-		if (part == size && memcmp (at, name, size) == 0)
+		*ret_empty = part && at[part - 1] == '?';
+		if (part - *ret_empty == size && memcmp (at, name, size) == 0)
 			return true;
 		at += part + (at[part] == ',');
 	}
@@ -155,7 +157,9 @@ static const message_plan_t *plan_add (const ProtobufCMessageDescriptor *descrip
 		out->unit = unit_of (field);
 		out->size_max = size_max_of (field);
 		out->count_max = count_max_of (field);
-		out->required = listed (required, field->name);
+		bool empty = false;
+		out->shown = listed (required, field->name, &empty);
+		out->required = out->shown && !empty;
 		if (field->type == PROTOBUF_C_TYPE_ENUM) {
 			const ProtobufCEnumDescriptor *values = field->descriptor;
 			out->enum_max = values->values[values->n_values - 1].value;
@@ -242,13 +246,13 @@ bool plan_is_said (const field_plan_t *plan, const ProtobufCMessage *message)
 		return true;
 	case PROTOBUF_C_TYPE_STRING: {
 		const char *text = *(const char *const *) at;
-		return plan->required || (text && *text);
+		return plan->shown || (text && *text);
 	}
 	case PROTOBUF_C_TYPE_BYTES:
-		return plan->required || ((const ProtobufCBinaryData *) at)->len;
+		return plan->shown || ((const ProtobufCBinaryData *) at)->len;
 	default: {
 		static const uint64_t zero;
-		return plan->required || memcmp (at, &zero, plan_element_size (field)) != 0;
+		return plan->shown || memcmp (at, &zero, plan_element_size (field)) != 0;
 	}
 	}
 }

@@ -23,7 +23,8 @@ typedef struct {
 	uint32_t count_max;            /* of a repeated field */
 	int enum_max;                  /* of an enum: values are 0..enum_max */
 	unit_t unit;
-	bool required; /* events.def */
+	bool required; /* must be said (events.def) */
+	bool shown;    /* is written even where it is zero: the required and those with a "?" */
 } field_plan_t;
 
 struct message_plan {
@@ -62,7 +63,7 @@ static inline size_t plan_count (const ProtobufCMessage *message, const Protobuf
 	return *(const size_t *) ((const uint8_t *) message + field->quantifier_offset);
 }
 
-/* Whether a field that is not repeated has something to show: it is not zero, is an enum, is required,
+/* Whether a field that is not repeated has something to show: it is not zero, is an enum, is shown always,
  * or is the oneof's member that is there. */
 bool plan_is_said (const field_plan_t *plan, const ProtobufCMessage *message);
 

@@ -61,7 +61,7 @@ static void put_field (json_writer_t *json, const field_plan_t *plan, const Prot
 	const void *at = plan_member (message, field);
 	if (field->label == PROTOBUF_C_LABEL_REPEATED) {
 		size_t n = plan_count (message, field), step = plan_element_size (field);
-		if (n == 0 && !plan->required)
+		if (n == 0 && !plan->shown)
 			return;
 		json_write_key (json, field->name);
 		json_write_begin_array (json);
