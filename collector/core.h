@@ -31,20 +31,30 @@ typedef struct {
 	const char *cluster, *name; /* copied; the collector signs as collector.<name> */
 	const char *version;
 	uint64_t incarnation, boot_nonce;
-	keyring_t *keyring; /* borrowed; NULL: insecure */
+	keyring_t *keyring;           /* borrowed; NULL: insecure */
 	const struct rule_set *rules; /* borrowed until core_set_rules */
-	uint32_t nodes_max;	      /* 0: 20,000 */
+	uint32_t nodes_max;           /* 0: 20,000 */
+	const char *const *expected; /* names that make up the quorum, borrowed for core_new; n_expected 0: */
+	size_t n_expected;           /* whoever was seen */
 } core_options_t;
 
 int core_new (const core_options_t *options, const core_port_t *port, moment_t now, core_t **ret, err_t *err);
 void core_destroy (core_t **self_p);
 
 /* One message of the stream. REFUSAL_NONE: forward the frames as they came; else the reason, counted
- * already. descriptor: the connection that brought it, or -1. message: what core_keep_fn's owner
- * needs to keep these bytes for snapshots (see below); may be NULL. */
+ * already. descriptor: the connection that brought it, or -1. */
 refusal_t core_take (core_t *self, span_t topic, span_t envelope, int descriptor, moment_t now);
 /* A message that had another number of frames. */
 void core_refuse (core_t *self, refusal_t reason);
+
+/* What the shell could not deliver, counted by what it was. */
+typedef enum {
+	CORE_DROP_OUTLET = 1,  /* the outlet did not take a message */
+	CORE_DROP_CONTROL,     /* the control server did not take an answer */
+	CORE_DROP_PEER_GONE,   /* the answer's peer was gone */
+	CORE_DROP_SUBSCRIPTION /* an on-demand subscription above the bound */
+} core_drop_t;
+void core_dropped (core_t *self, core_drop_t what);
 
 /* A connection of the intake ended. */
 void core_disconnected (core_t *self, int descriptor, moment_t now);

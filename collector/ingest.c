@@ -14,6 +14,14 @@
 #include "wire/topic.h"
 #include "wire/validate.h"
 
+enum { CATALOGUES_MAX = 16 };
+
+/* A catalogue's topic has as many newest envelopes as its source has catalogues. */
+typedef struct {
+	uint64_t hash;
+	kept_t kept;
+} kept_catalogue_t;
+
 typedef struct entry {
 	uint64_t hash;
 	node_t *node; /* NULL: the collector's own */
@@ -27,7 +35,8 @@ typedef struct entry {
 	uint64_t on_demand_ns;         /* the newest without a sequence: incarnation's monotonic_ns */
 	uint64_t on_demand_incarnation;
 	kept_t kept;
-	topic_t parts; /* into topic */
+	kept_catalogue_t *catalogues; /* CATALOGUES_MAX of them, or NULL */
+	topic_t parts;                /* into topic */
 	char topic[TOPIC_SIZE_MAX];
 } entry_t;
 
@@ -75,9 +84,15 @@ void ingest_destroy (ingest_t **self_p)
 	if (!self)
 		return;
 	for (size_t i = 0; self->table && i < self->table_size; i++) {
-		if (self->table[i] && self->snapshot)
-			snapshot_forget (self->snapshot, &self->table[i]->kept);
-		free (self->table[i]);
+		entry_t *entry = self->table[i];
+		if (!entry)
+			continue;
+		if (self->snapshot)
+			snapshot_forget (self->snapshot, &entry->kept);
+		for (size_t c = 0; entry->catalogues && c < CATALOGUES_MAX; c++)
+			snapshot_forget (self->snapshot, &entry->catalogues[c].kept);
+		free (entry->catalogues);
+		free (entry);
 	}
 	free (self->table);
 	arena_destroy (&self->arena);
@@ -280,6 +295,39 @@ static refusal_t learn (
 	return REFUSAL_NONE;
 }
 
+/* In the place of the same hash, or of the catalogue that was said longest ago. */
+static void keep_catalogue (ingest_t *self, entry_t *entry, span_t bytes, const Belfry__V1__Event *event)
+{
+	const Belfry__V1__Header *header = event->header;
+	if (!entry->catalogues && !(entry->catalogues = calloc (CATALOGUES_MAX, sizeof *entry->catalogues)))
+		return;
+	kept_catalogue_t *place = &entry->catalogues[0];
+	for (size_t i = 0; i < CATALOGUES_MAX; i++) {
+		kept_catalogue_t *c = &entry->catalogues[i];
+		if (c->kept.size && c->hash == event->catalogue->hash) {
+			place = c;
+			break;
+		}
+		if (c->kept.incarnation < place->kept.incarnation ||
+		        (c->kept.incarnation == place->kept.incarnation &&
+		                c->kept.monotonic_ns < place->kept.monotonic_ns))
+			place = c;
+	}
+	place->hash = event->catalogue->hash;
+	snapshot_keep (self->snapshot, &place->kept, bytes, header->incarnation, header->monotonic_ns);
+}
+
+static void keep (ingest_t *self, entry_t *entry, span_t bytes, const Belfry__V1__Event *event)
+{
+	if (!self->snapshot)
+		return;
+	if (event->payload_case == BELFRY__V1__EVENT__PAYLOAD_CATALOGUE)
+		keep_catalogue (self, entry, bytes, event);
+	else
+		snapshot_keep (self->snapshot, &entry->kept, bytes, event->header->incarnation,
+		        event->header->monotonic_ns);
+}
+
 static refusal_t take (ingest_t *self, entry_t *entry, entry_t *parsed, span_t topic, span_t bytes,
         moment_t now, taken_t *ret, node_t **ret_clone)
 {
@@ -330,9 +378,7 @@ static refusal_t take (ingest_t *self, entry_t *entry, entry_t *parsed, span_t t
 	ret->event = event;
 	ret->topic = topic;
 	ret->envelope = bytes;
-	if (self->snapshot)
-		snapshot_keep (self->snapshot, &entry->kept, bytes, event->header->incarnation,
-		        event->header->monotonic_ns);
+	keep (self, entry, bytes, event);
 	return REFUSAL_NONE;
 }
 
@@ -381,18 +427,26 @@ void ingest_keep_own (ingest_t *self, span_t topic, span_t envelope, uint64_t or
 	snapshot_keep (self->snapshot, &entry->kept, envelope, 0, order);
 }
 
-size_t ingest_visit (const ingest_t *self, size_t cursor, size_t max, ingest_visit_fn *visit, void *arg)
+static int entry_visit (const entry_t *entry, const kept_t *kept, ingest_visit_fn *visit, void *arg)
 {
-	for (; cursor < self->table_size && max > 0; cursor++) {
-		const entry_t *entry = self->table[cursor];
-		if (!entry || entry->kept.size == 0)
+	return kept->size
+	               ? visit (arg, span_of (entry->topic, entry->size), span_of (kept->bytes, kept->size))
+	               : 0;
+}
+
+int ingest_visit (const ingest_t *self, ingest_visit_fn *visit, void *arg)
+{
+	for (size_t i = 0; i < self->table_size; i++) {
+		const entry_t *entry = self->table[i];
+		if (!entry)
 			continue;
-		if (visit (arg, span_of (entry->topic, entry->size),
-		            span_of (entry->kept.bytes, entry->kept.size)))
-			return cursor;
-		max--;
+		int r = entry_visit (entry, &entry->kept, visit, arg);
+		for (size_t c = 0; entry->catalogues && c < CATALOGUES_MAX && !r; c++)
+			r = entry_visit (entry, &entry->catalogues[c].kept, visit, arg);
+		if (r)
+			return r;
 	}
-	return cursor < self->table_size ? cursor : 0;
+	return 0;
 }
 
 size_t ingest_topics (const ingest_t *self)

@@ -54,11 +54,10 @@ void ingest_set_keyring (ingest_t *self, keyring_t *keyring);
 /* The collector's own events have a place in the snapshot too. */
 void ingest_keep_own (ingest_t *self, span_t topic, span_t envelope, uint64_t order);
 
-/* Every topic's newest envelope, topic by topic in no order. node_filter: NULL, or only its topics.
- * An empty envelope is one that was not kept. Returns what visit returned when it was not 0. */
+/* Every topic's newest envelope, in no order, of those that were kept. Ends with what visit returned
+ * when it was not 0. */
 typedef int ingest_visit_fn (void *arg, span_t topic, span_t envelope);
-/* i is a cursor: begin with 0; visits at most max topics and returns the next cursor, or 0 at the end. */
-size_t ingest_visit (const ingest_t *self, size_t cursor, size_t max, ingest_visit_fn *visit, void *arg);
+int ingest_visit (const ingest_t *self, ingest_visit_fn *visit, void *arg);
 size_t ingest_topics (const ingest_t *self);
 
 #endif

@@ -52,6 +52,8 @@ static void node_free (node_t *self, catalogues_t *catalogues)
 		component_free (&self->components[i]);
 	free (self->sources);
 	free (self->components);
+	for (uint32_t i = 0; i < self->n_evidence; i++)
+		free (self->evidence[i]);
 	free (self->peers);
 	free (self);
 }
@@ -137,6 +139,7 @@ int nodes_get (nodes_t *self, span_t name, node_t **ret)
 	node->index = self->n;
 	node->descriptor = -1;
 	node->status = BELFRY__V1__STATUS__STATUS_UNKNOWN;
+	node->state = BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN;
 	node->load1 = node->load5 = node->load15 = NAN;
 	node->cpu_used_ratio = node->memory_used_ratio = node->disk_used_ratio = NAN;
 	node->cpu_pressure_ratio = node->memory_pressure_ratio = node->io_pressure_ratio = NAN;
@@ -359,6 +362,21 @@ void node_bind (node_t *self, mono_t now)
 		sequence_bind (&self->durables, self->binding[0].newest_durable);
 		self->binding[0] = self->binding[1];
 		self->binding[1].set = false;
+	}
+}
+
+void node_verdict (node_t *self, Belfry__V1__NodeState state, Belfry__V1__NodeKind kind, uint64_t since_ns,
+        const char *const *evidence, size_t n_evidence)
+{
+	self->state = state;
+	self->kind = kind;
+	self->state_since_ns = since_ns;
+	while (self->n_evidence)
+		free (self->evidence[--self->n_evidence]);
+	for (size_t i = 0; i < n_evidence && i < NODE_EVIDENCE_MAX; i++) {
+		char *copy = strdup (evidence[i]);
+		if (copy)
+			self->evidence[self->n_evidence++] = copy;
 	}
 }
 

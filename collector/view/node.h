@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "base/span.h"
 #include "belfry/v1/control.pb-c.h"
+#include "belfry/v1/fabric.pb-c.h"
 #include "belfry/v1/health.pb-c.h"
+#include "belfry/v1/lifecycle.pb-c.h"
 #include "collector/view/values.h"
 #include "wire/sequence.h"
 #include "wire/topic.h"
@@ -22,6 +24,7 @@ enum {
 	NODE_SOURCES_MAX = 64,
 	NODE_COMPONENTS_MAX = 256,
 	NODE_PEERS_MAX = 16,
+	NODE_EVIDENCE_MAX = 8,
 	NODE_DETAILS_MAX = 255,
 	NODE_VERSION_MAX = 31,
 	NODE_ADDRESS_MAX = 127,
@@ -65,6 +68,7 @@ typedef struct node {
 	uint32_t index;
 	uint8_t name_size;
 	bool welcomed, ephemeral, want_catalogues, heard;
+	bool expected; /* the configuration names it */
 	char name[TOPIC_NODE_MAX + 1];
 
 	uint64_t incarnation, boot_nonce;
@@ -96,6 +100,13 @@ typedef struct node {
 	double cpu_pressure_ratio, memory_pressure_ratio, io_pressure_ratio;
 	uint64_t health_incarnation, health_monotonic_ns;
 	char complaint[NODE_DETAILS_MAX + 1]; /* its worst check, in words */
+
+	/* The detector's verdict, and why. */
+	Belfry__V1__NodeState state;
+	Belfry__V1__NodeKind kind;
+	uint64_t state_since_ns;
+	char *evidence[NODE_EVIDENCE_MAX];
+	uint32_t n_evidence;
 
 	char version[NODE_VERSION_MAX + 1];
 	char peer_address[NODE_ADDRESS_MAX + 1]; /* as its Hello said; empty: none */
@@ -148,6 +159,9 @@ component_t *node_component_find (const node_t *self, const char *name);
 void node_beat (node_t *self, const Belfry__V1__Heartbeat *beat, mono_t now);
 /* Lets what is due bind. */
 void node_bind (node_t *self, mono_t now);
+/* The detector's verdict: copies the evidence's words, NODE_EVIDENCE_MAX at most. */
+void node_verdict (node_t *self, Belfry__V1__NodeState state, Belfry__V1__NodeKind kind, uint64_t since_ns,
+        const char *const *evidence, size_t n_evidence);
 /* Takes an observation in; past NODE_PEERS_MAX the oldest makes room. */
 void node_observe (node_t *self, const Belfry__V1__PeerObservation *observation, mono_t now);
 

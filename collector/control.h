@@ -1,0 +1,44 @@
+/* control.h - the collector's side of the control plane (wire.md, "Control"): each frame that comes in
+ * is answered at once, by what was asked or by Refused. Pure. One owner, not thread-safe.
+ *
+ * Agents are known by their node's MAC; viewers ask for status and snapshot without one, which this
+ * release allows because without CURVE it listens on loopback only. */
+
+#ifndef COLLECTOR_CONTROL_H
+#define COLLECTOR_CONTROL_H
+
+#include "collector/core.h"
+#include "collector/ingest.h"
+#include "collector/view/view.h"
+
+typedef struct control control_t;
+
+/* What others do about what came in; node and messages are borrowed for the call. */
+typedef struct {
+	void *arg;
+	/* An agent was welcomed; incarnation_new: it is another one than before. */
+	void (*welcomed) (
+	        void *arg, node_t *node, const Belfry__V1__Hello *hello, bool incarnation_new, moment_t now);
+	/* A second program under node's name passed the alarm. */
+	void (*cloned) (void *arg, node_t *node, moment_t now);
+	/* What node's probes saw. */
+	void (*reported) (void *arg, node_t *node, const Belfry__V1__PeerReport *report, moment_t now);
+	/* The alerts to show: *ret is borrowed until the next change. Returns how many. */
+	size_t (*alerts) (void *arg, Belfry__V1__Alert ***ret);
+} control_hooks_t;
+
+/* All but the keyring is borrowed for good. 0 or -ENOMEM. */
+int control_new (view_t *view, ingest_t *ingest, keyring_t *keyring, const core_port_t *port,
+        const control_hooks_t *hooks, control_t **ret);
+void control_destroy (control_t **self_p);
+void control_set_keyring (control_t *self, keyring_t *keyring);
+
+/* One frame from the peer with that ROUTER identity. */
+void control_take (control_t *self, span_t peer, span_t bytes, moment_t now);
+
+/* node's state or address changed: who probes whom may change. */
+void control_member (control_t *self, node_t *node, moment_t now);
+/* Sends rosters that changed, and each again every 10 s. */
+void control_tick (control_t *self, moment_t now);
+
+#endif

@@ -1,0 +1,437 @@
+/* The order within a step: the message is verified (ingest), the view takes it in, the detector and the
+ * alerts hear of it, and what they decide is published before the step returns. Time's own work
+ * (timeouts, `for`, beats) happens in core_tick alone, so that a step's cost is the message's. */
+
+#include "collector/core.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "collector/control.h"
+#include "collector/herald.h"
+#include "collector/ingest.h"
+#include "collector/view/view.h"
+
+#define CLUSTER_NS (10 * NS_PER_S)
+#define SAY_NS (10 * NS_PER_S)
+#define EXPIRE_NS (5 * NS_PER_S)
+#define LATE_NS (5 * NS_PER_S)
+
+struct core {
+	core_port_t port;
+	view_t view;
+	ingest_t *ingest;
+	herald_t *herald;
+	control_t *control;
+	bool cluster_dirty, started;
+	mono_t cluster_due, expire_due, say_due;
+	uint64_t refused_said[REFUSAL_COUNT];
+	char refused_topic[TOPIC_SIZE_MAX + 1]; /* of the newest refusal, for the log */
+};
+
+static void say (core_t *self, int level, const char *format, ...) PRINTF_LIKE (3, 4);
+static void say (core_t *self, int level, const char *format, ...)
+{
+	char text[ERROR_TEXT_MAX];
+	va_list args;
+	va_start (args, format);
+	vsnprintf (text, sizeof text, format, args);
+	va_end (args);
+	self->port.say (self->port.arg, level, text);
+}
+
+/* Verdicts. */
+
+/* Components of a node that speaks no longer are unknown; one that speaks again says so itself. */
+static void components_judge (core_t *self, node_t *node, moment_t now)
+{
+	if (cluster_speaks (node))
+		return;
+	char state[ENUM_TEXT_MAX], details[128];
+	snprintf (details, sizeof details, "its node is %s",
+	        enum_text (&belfry__v1__node_state__descriptor, (int) node->state, state));
+	for (uint32_t i = 0; i < node->n_components; i++) {
+		component_t *component = &node->components[i];
+		if (component->published != BELFRY__V1__STATUS__STATUS_UNKNOWN &&
+		        component->status != BELFRY__V1__STATUS__STATUS_UNKNOWN)
+			herald_component (self->herald, node, component, BELFRY__V1__STATUS__STATUS_UNKNOWN,
+			        details, now);
+	}
+}
+
+/* A verdict of the detector: it stands in the view, is published, and turns components over. */
+static void verdict (core_t *self, node_t *node, Belfry__V1__NodeState state, Belfry__V1__NodeKind kind,
+        const char *const *evidence, size_t n_evidence, moment_t now)
+{
+	node_verdict (node, state, kind, (uint64_t) now.wall.ns, evidence, n_evidence);
+	self->cluster_dirty = true;
+	components_judge (self, node, now);
+	control_member (self->control, node, now);
+}
+
+/* Control's hooks. */
+
+static void clone_say (core_t *self, node_t *node, moment_t now)
+{
+	char text[ERROR_TEXT_MAX];
+	snprintf (text, sizeof text,
+	        "two programs call themselves '%s': incarnation %" PRIu64
+	        " came with another boot nonce more than %d times within 10 minutes; stop one, or give it a "
+	        "name of "
+	        "its own",
+	        node->name, node->incarnation, NODE_CLASHES_ALARM);
+	say (self, LOG_LEVEL_ERROR, "%s", text);
+	herald_security (self->herald, "clone", node->name, text, now);
+}
+
+static void on_cloned (void *arg, node_t *node, moment_t now)
+{
+	clone_say (arg, node, now);
+}
+
+static void on_welcomed (
+        void *arg, node_t *node, const Belfry__V1__Hello *hello, bool incarnation_new, moment_t now)
+{
+	core_t *self = arg;
+	(void) now;
+	if (incarnation_new)
+		say (self, LOG_LEVEL_INFO, "node '%s' says hello: incarnation %" PRIu64 ", version %s%s%s",
+		        node->name, hello->incarnation, hello->version,
+		        hello->peer_address[0] ? ", peers reach it at " : "", hello->peer_address);
+	self->cluster_dirty = true;
+}
+
+static void on_reported (void *arg, node_t *node, const Belfry__V1__PeerReport *report, moment_t now)
+{
+	(void) arg;
+	(void) node;
+	(void) report;
+	(void) now;
+}
+
+static size_t on_alerts (void *arg, Belfry__V1__Alert ***ret)
+{
+	(void) arg;
+	*ret = NULL;
+	return 0;
+}
+
+int core_new (const core_options_t *options, const core_port_t *port, moment_t now, core_t **ret, err_t *err)
+{
+	core_t *self = calloc (1, sizeof *self);
+	if (!self)
+		return error_set (err, -ENOMEM, "out of memory");
+	view_t *view = &self->view;
+	self->port = *port;
+	snprintf (view->cluster, sizeof view->cluster, "%s", options->cluster);
+	snprintf (view->name, sizeof view->name, "%s", options->name);
+	snprintf (view->version, sizeof view->version, "%s", options->version);
+	view->insecure = options->keyring == NULL;
+	view->started = now;
+	self->cluster_due = self->expire_due = self->say_due = now.mono;
+	self->cluster_dirty = true;
+	const control_hooks_t hooks = { self, on_welcomed, on_cloned, on_reported, on_alerts };
+	int r;
+	if ((r = catalogues_new (0, &view->catalogues)) ||
+	        (r = nodes_new (options->nodes_max, view->catalogues, &view->nodes)) ||
+	        (r = snapshot_new (0, &view->snapshot))) {
+		error_set (err, r, "out of memory");
+		goto fail;
+	}
+	const ingest_options_t ingest = { options->cluster, options->keyring, view->nodes, view->snapshot,
+		options->boot_nonce };
+	if ((r = ingest_new (&ingest, &self->ingest, err)) ||
+	        (r = herald_new (options, &self->port, view, self->ingest, now, &self->herald, err)))
+		goto fail;
+	if ((r = control_new (view, self->ingest, options->keyring, &self->port, &hooks, &self->control))) {
+		error_set (err, r, "out of memory");
+		goto fail;
+	}
+	for (size_t i = 0; i < options->n_expected; i++) {
+		node_t *node;
+		if ((r = nodes_get (view->nodes, span_str (options->expected[i]), &node))) {
+			r = error_set (err, r < 0 ? r : -EINVAL,
+			        "expected_nodes: more than nodes_max, or no memory");
+			goto fail;
+		}
+		node->expected = true;
+	}
+	view->health = cluster_judge (view->nodes);
+	*ret = self;
+	return 0;
+fail:
+	core_destroy (&self);
+	return r;
+}
+
+void core_destroy (core_t **self_p)
+{
+	core_t *self = *self_p;
+	if (!self)
+		return;
+	control_destroy (&self->control);
+	herald_destroy (&self->herald);
+	ingest_destroy (&self->ingest);
+	snapshot_destroy (&self->view.snapshot);
+	nodes_destroy (&self->view.nodes);
+	catalogues_destroy (&self->view.catalogues);
+	free (self);
+	*self_p = NULL;
+}
+
+/* The stream. */
+
+static void take_catalogue (core_t *self, const taken_t *taken, moment_t now)
+{
+	node_t *node = taken->node;
+	catalogue_t *catalogue;
+	if (catalogues_hold (self->view.catalogues, taken->event->catalogue, &catalogue)) {
+		self->view.counters.catalogues_refused++;
+		return;
+	}
+	uint64_t lost = 0;
+	values_catalogue (&taken->source->values, catalogue, now.mono, self->view.catalogues,
+	        &node->values_bytes, &lost);
+	node->values_lost += lost;
+	self->view.counters.values_lost += lost;
+}
+
+static void take_batch (core_t *self, const taken_t *taken, moment_t now)
+{
+	node_t *node = taken->node;
+	uint64_t lost = 0;
+	values_batch (&taken->source->values, taken->event->metric_batch, now.mono, self->view.catalogues,
+	        &node->values_bytes, &lost);
+	node->values_lost += lost;
+	self->view.counters.values_lost += lost;
+}
+
+static void take_component (core_t *self, const taken_t *taken, moment_t now)
+{
+	const Belfry__V1__Header *header = taken->event->header;
+	component_t *component = NULL;
+	bool changed = false;
+	(void) now;
+	if (node_component (taken->node, taken->event->component_health, span_str (taken->source->name),
+	            header->incarnation, header->monotonic_ns, &component, &changed))
+		self->view.counters.components_refused++;
+}
+
+static void take_gap (core_t *self, const taken_t *taken)
+{
+	const Belfry__V1__Gap *gap = taken->event->gap;
+	sequence_t *durables = &taken->node->durables;
+	self->view.counters.gaps++;
+	/* What the publisher itself says will never come is said, not silently lost: it counts as lost
+	 * by the gap's own number, and its places are filled. */
+	uint64_t first = gap->first > durables->first ? gap->first : durables->first;
+	uint64_t last = gap->last < first + SEQUENCE_WINDOW ? gap->last : first + SEQUENCE_WINDOW - 1;
+	for (uint64_t s = first; s <= last && s != 0; s++)
+		sequence_note (durables, s);
+	taken->node->lost_durable_before += gap->count;
+}
+
+/* What only the agent itself may say: an application's events never change a node's state. */
+static void take_agents (core_t *self, const taken_t *taken, moment_t now)
+{
+	node_t *node = taken->node;
+	const Belfry__V1__Event *event = taken->event;
+	switch (event->payload_case) {
+	case BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT:
+		node_beat (node, event->heartbeat, now.mono);
+		break;
+	case BELFRY__V1__EVENT__PAYLOAD_NODE_HEALTH:
+		if (node_health (node, event->node_health, event->header->incarnation,
+		            event->header->monotonic_ns))
+			self->cluster_dirty = true;
+		break;
+	case BELFRY__V1__EVENT__PAYLOAD_SYSTEM_LIFECYCLE:
+		snprintf (node->version, sizeof node->version, "%s", event->system_lifecycle->version);
+		break;
+	default:
+		break;
+	}
+}
+
+static void take_in (core_t *self, const taken_t *taken, moment_t now)
+{
+	switch (taken->event->payload_case) {
+	case BELFRY__V1__EVENT__PAYLOAD_METRIC_BATCH:
+		take_batch (self, taken, now);
+		break;
+	case BELFRY__V1__EVENT__PAYLOAD_CATALOGUE:
+		take_catalogue (self, taken, now);
+		break;
+	case BELFRY__V1__EVENT__PAYLOAD_COMPONENT_HEALTH:
+		take_component (self, taken, now);
+		break;
+	case BELFRY__V1__EVENT__PAYLOAD_GAP:
+		take_gap (self, taken);
+		break;
+	case BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT:
+	case BELFRY__V1__EVENT__PAYLOAD_NODE_HEALTH:
+	case BELFRY__V1__EVENT__PAYLOAD_SYSTEM_LIFECYCLE:
+		if (strcmp (taken->source->name, "agent") == 0)
+			take_agents (self, taken, now);
+		break;
+	default:
+		break;
+	}
+}
+
+refusal_t core_take (core_t *self, span_t topic, span_t envelope, int descriptor, moment_t now)
+{
+	taken_t taken;
+	node_t *clone;
+	refusal_t reason = ingest_take (self->ingest, topic, envelope, now, &taken, &clone);
+	if (reason) {
+		self->view.refused[reason]++;
+		size_t size = topic.size < TOPIC_SIZE_MAX ? topic.size : TOPIC_SIZE_MAX;
+		memcpy (self->refused_topic, topic.data, size);
+		self->refused_topic[size] = '\0';
+		if (clone)
+			clone_say (self, clone, now);
+		return reason;
+	}
+	node_t *node = taken.node;
+	self->view.counters.received++;
+	self->view.counters.received_bytes += envelope.size;
+	node->received++;
+	node->heard = true;
+	node->last = now;
+	node->descriptor = descriptor;
+	if (taken.event->header->class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE &&
+	        now.wall.ns - (int64_t) taken.event->header->time_ns > LATE_NS) {
+		node->late++;
+		self->view.counters.late++;
+	}
+	if (node->state == BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN)
+		verdict (self, node, BELFRY__V1__NODE_STATE__NODE_STATE_ALIVE,
+		        BELFRY__V1__NODE_KIND__NODE_KIND_UNSPECIFIED, NULL, 0, now);
+	take_in (self, &taken, now);
+	return REFUSAL_NONE;
+}
+
+void core_refuse (core_t *self, refusal_t reason)
+{
+	self->view.refused[reason]++;
+}
+
+void core_dropped (core_t *self, core_drop_t what)
+{
+	counters_t *counters = &self->view.counters;
+	switch (what) {
+	case CORE_DROP_OUTLET:
+		counters->outlet_dropped++;
+		break;
+	case CORE_DROP_CONTROL:
+		counters->control_dropped++;
+		break;
+	case CORE_DROP_PEER_GONE:
+		counters->peer_gone++;
+		break;
+	case CORE_DROP_SUBSCRIPTION:
+		counters->subscription_dropped++;
+		break;
+	}
+}
+
+void core_disconnected (core_t *self, int descriptor, moment_t now)
+{
+	(void) self;
+	(void) descriptor;
+	(void) now;
+}
+
+void core_control (core_t *self, span_t peer, span_t bytes, moment_t now)
+{
+	control_take (self->control, peer, bytes, now);
+}
+
+/* Time. */
+
+static void cluster_tick (core_t *self, moment_t now)
+{
+	bool due = now.mono.ns >= self->cluster_due.ns;
+	if (!self->cluster_dirty && !due)
+		return;
+	cluster_health_t before = self->view.health;
+	self->view.health = cluster_judge (self->view.nodes);
+	self->cluster_dirty = false;
+	if (!due && cluster_equal (&before, &self->view.health))
+		return;
+	self->cluster_due = mono_add (now.mono, CLUSTER_NS);
+	herald_cluster (self->herald, &before, now);
+}
+
+/* Refusals are said by reason, at most one line each 10 s: a flood must not fill a disk. */
+static void refusals_say (core_t *self)
+{
+	for (int i = REFUSAL_NONE + 1; i < REFUSAL_COUNT; i++) {
+		uint64_t more = self->view.refused[i] - self->refused_said[i];
+		if (more == 0)
+			continue;
+		self->refused_said[i] = self->view.refused[i];
+		char topic[TOPIC_SIZE_MAX + 1];
+		snprintf (topic, sizeof topic, "%s", self->refused_topic);
+		for (char *at = topic; *at; at++) {
+			if (*at < ' ' || *at > '~')
+				*at = '?';
+		}
+		say (self, LOG_LEVEL_WARNING,
+		        "refused %" PRIu64 " messages: %s (%s); newest refusal under topic '%s'", more,
+		        refusal_key ((refusal_t) i), refusal_help ((refusal_t) i), topic);
+	}
+}
+
+void core_tick (core_t *self, moment_t now)
+{
+	cluster_tick (self, now);
+	control_tick (self->control, now);
+	herald_tick (self->herald, now);
+	if (now.mono.ns >= self->expire_due.ns) {
+		self->expire_due = mono_add (now.mono, EXPIRE_NS);
+		for (uint32_t i = 0; i < nodes_count (self->view.nodes); i++) {
+			node_t *node = nodes_at (self->view.nodes, i);
+			uint64_t lost = node->values_lost;
+			node_expire (node, self->view.catalogues, now.mono);
+			self->view.counters.values_lost += node->values_lost - lost;
+		}
+	}
+	if (now.mono.ns >= self->say_due.ns) {
+		self->say_due = mono_add (now.mono, SAY_NS);
+		refusals_say (self);
+	}
+}
+
+void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now)
+{
+	(void) self;
+	(void) rules;
+	(void) now;
+}
+
+void core_set_keyring (core_t *self, keyring_t *keyring)
+{
+	ingest_set_keyring (self->ingest, keyring);
+	herald_set_keyring (self->herald, keyring);
+	control_set_keyring (self->control, keyring);
+}
+
+void core_started (core_t *self, moment_t now)
+{
+	self->started = true;
+	herald_system (
+	        self->herald, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTED, "", now);
+}
+
+void core_stopping (core_t *self, const char *reason, moment_t now)
+{
+	herald_system (self->herald, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPING,
+	        reason, now);
+	herald_system (self->herald, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPED,
+	        reason, now);
+}

@@ -1,0 +1,339 @@
+/* Everything runs on the actor's thread: the core has one owner. A handler takes a bounded batch, so
+ * that no link starves another; one reading of the clocks serves a batch. The intake's monitor is
+ * read before the intake, so that the end of a connection is known before a message that came over
+ * a newer one with the same descriptor. */
+
+#include "collector/fabric.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <poll.h>
+
+#include "base/log.h"
+#include "net/actor.h"
+#include "net/loop.h"
+#include "wire/topic.h"
+
+enum { BATCH = 256, FRAMES_MAX = 3, ENDPOINT_MAX = 160, SUBSCRIPTIONS_MAX = 4096 };
+
+static const int64_t tick_ns = 20 * NS_PER_MS;
+
+struct fabric {
+	fabric_options_t options;
+	actor_t *actor;
+	link_t *intake, *outlet, *control;
+	link_monitor_t *monitor;
+	core_t *core;
+	size_t subscriptions; /* on-demand prefixes carried to the agents */
+	char stream_in[ENDPOINT_MAX], stream_out[ENDPOINT_MAX], control_at[ENDPOINT_MAX];
+	char reason[128];
+};
+
+/* Everything but what is sent only while somebody listens: `logging/` would hold `logging/debug/`. */
+static const char *const prefixes[] = { "system/", "health/", "metrics/", "lifecycle/", "alerts/", "audit/",
+	"security/", "logging/info/", "logging/warning/", "logging/error/", "logging/critical/", "fabric/" };
+
+static bool prefix_on_demand (span_t prefix)
+{
+	static const char *const roots[] = { "diagnostics/", "logging/debug/" };
+	for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+		size_t size = strlen (roots[i]);
+		if (prefix.size >= size && memcmp (prefix.data, roots[i], size) == 0)
+			return prefix.size <= TOPIC_SIZE_MAX;
+	}
+	return false;
+}
+
+/* The port of the core. */
+
+static void port_publish (void *arg, span_t topic, span_t envelope)
+{
+	fabric_t *self = arg;
+	const span_t parts[] = { topic, envelope };
+	if (link_send (self->outlet, parts, 2))
+		core_dropped (self->core, CORE_DROP_OUTLET);
+}
+
+static void port_control (void *arg, span_t peer, span_t bytes)
+{
+	fabric_t *self = arg;
+	const span_t parts[] = { peer, bytes };
+	int r = link_send (self->control, parts, 2);
+	if (r)
+		core_dropped (self->core, r == -EHOSTUNREACH ? CORE_DROP_PEER_GONE : CORE_DROP_CONTROL);
+}
+
+static void port_say (void *arg, int level, const char *text)
+{
+	(void) arg;
+	log_write ((log_level_t) level, "collector", "%s", text);
+}
+
+/* Handlers. */
+
+static void on_monitor (void *arg, int fd, short revents)
+{
+	fabric_t *self = arg;
+	(void) fd;
+	(void) revents;
+	link_event_t event;
+	moment_t now = moment_now ();
+	while (link_monitor_next (self->monitor, &event) == 0) {
+		if (event.change == LINK_DISCONNECTED)
+			core_disconnected (self->core, event.descriptor, now);
+	}
+}
+
+static void on_intake (void *arg, link_t *link)
+{
+	fabric_t *self = arg;
+	on_monitor (self, -1, 0);
+	moment_t now = moment_now ();
+	for (int i = 0; i < BATCH; i++) {
+		frame_t frames[FRAMES_MAX] = { 0 };
+		size_t n = 0;
+		int r = link_receive (link, frames, FRAMES_MAX, &n);
+		if (r == -EAGAIN)
+			return;
+		if (r || n != 2) {
+			core_refuse (self->core, REFUSAL_FRAMES);
+		} else if (core_take (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]),
+		                   frame_descriptor (&frames[1]), now) == REFUSAL_NONE) {
+			if (link_forward (self->outlet, frames, 2))
+				core_dropped (self->core, CORE_DROP_OUTLET);
+		}
+		for (size_t f = 0; f < FRAMES_MAX; f++)
+			frame_close (&frames[f]);
+		if (r && r != -EMSGSIZE)
+			return;
+	}
+}
+
+/* A subscription is a frame that begins with 1 (or 0 when it ends). All are read, always; the XPUB
+ * passes on only the first and the last of each prefix, so nothing has to be counted here. */
+static void on_outlet (void *arg, link_t *link)
+{
+	fabric_t *self = arg;
+	for (int i = 0; i < BATCH; i++) {
+		frame_t frame = { 0 };
+		size_t n = 0;
+		int r = link_receive (link, &frame, 1, &n);
+		if (r == -EAGAIN)
+			return;
+		span_t bytes = r ? span_of (NULL, 0) : frame_bytes (&frame);
+		if (bytes.size > 1) {
+			const uint8_t *first = bytes.data;
+			span_t prefix = span_of (first + 1, bytes.size - 1);
+			bool wanted = *first == 1;
+			if (*first <= 1 && prefix_on_demand (prefix)) {
+				if (!wanted) {
+					self->subscriptions -= self->subscriptions > 0;
+					link_unsubscribe (self->intake, prefix);
+				} else if (self->subscriptions < SUBSCRIPTIONS_MAX) {
+					self->subscriptions++;
+					link_subscribe (self->intake, prefix);
+				} else {
+					core_dropped (self->core, CORE_DROP_SUBSCRIPTION);
+				}
+			}
+		}
+		frame_close (&frame);
+		if (r && r != -EMSGSIZE)
+			return;
+	}
+}
+
+static void on_control (void *arg, link_t *link)
+{
+	fabric_t *self = arg;
+	moment_t now = moment_now ();
+	for (int i = 0; i < BATCH; i++) {
+		frame_t frames[FRAMES_MAX] = { 0 };
+		size_t n = 0;
+		int r = link_receive (link, frames, FRAMES_MAX, &n);
+		if (r == -EAGAIN)
+			return;
+		if (r || n != 2)
+			core_refuse (self->core, REFUSAL_CONTROL);
+		else
+			core_control (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]), now);
+		for (size_t f = 0; f < FRAMES_MAX; f++)
+			frame_close (&frames[f]);
+		if (r && r != -EMSGSIZE)
+			return;
+	}
+}
+
+static void on_tick (void *arg, int id, moment_t now)
+{
+	fabric_t *self = arg;
+	(void) id;
+	core_tick (self->core, now);
+}
+
+/* The actor's body. */
+
+static int bind_one (
+        fabric_t *self, link_kind_t kind, const char *endpoint, char *out, link_t **ret, err_t *err)
+{
+	int r = link_new (self->options.context, kind, NULL, ret);
+	if (r)
+		return error_set (err, r, "'%s': cannot make a socket: %s", endpoint, strerror (-r));
+	/* Before the bind: what connects first is seen too. */
+	if (kind == LINK_COLLECTOR_INTAKE && (r = link_monitor_new (*ret, &self->monitor)))
+		return error_set (err, r, "'%s': cannot watch its connections: %s", endpoint, strerror (-r));
+	if ((r = link_bind (*ret, endpoint, err)))
+		return r;
+	if ((r = link_endpoint (*ret, out, ENDPOINT_MAX)))
+		return error_set (err, r, "'%s': %s", endpoint, strerror (-r));
+	return 0;
+}
+
+static int fabric_start (void *arg, loop_t *loop, err_t *err)
+{
+	fabric_t *self = arg;
+	const fabric_options_t *options = &self->options;
+	const core_port_t port = { self, port_publish, port_control, port_say };
+	moment_t now = moment_now ();
+	int r = core_new (&options->core, &port, now, &self->core, err);
+	if (r)
+		return r;
+	/* Subscribers first, agents last: nothing arrives that nobody could hear. */
+	if ((r = bind_one (self, LINK_COLLECTOR_OUTLET, options->stream_out, self->stream_out, &self->outlet,
+	             err)) ||
+	        (r = bind_one (self, LINK_CONTROL_SERVER, options->control, self->control_at, &self->control,
+	                 err)) ||
+	        (r = bind_one (self, LINK_COLLECTOR_INTAKE, options->stream_in, self->stream_in,
+	                 &self->intake, err)))
+		return r;
+	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes && !r; i++)
+		r = link_subscribe (self->intake, span_str (prefixes[i]));
+	if (r || (r = loop_add_link (loop, self->outlet, on_outlet, self)) ||
+	        (r = loop_add_link (loop, self->control, on_control, self)) ||
+	        (r = loop_add_link (loop, self->intake, on_intake, self)) ||
+	        (r = loop_add_fd (loop, link_monitor_descriptor (self->monitor), POLLIN, on_monitor, self)))
+		return error_set (err, r, "the loop does not take its links: %s", strerror (-r));
+	r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self);
+	if (r < 0)
+		return error_set (err, r, "the loop does not take its timer: %s", strerror (-r));
+	core_started (self->core, moment_now ());
+	return 0;
+}
+
+enum { COMMAND_RELOAD = 1, COMMAND_GOODBYE };
+
+typedef struct {
+	int what;
+	keyring_t *keyring;
+	struct rule_set *rules;
+} command_t;
+
+static void fabric_command (void *arg, span_t bytes)
+{
+	fabric_t *self = arg;
+	command_t command;
+	if (bytes.size != sizeof command)
+		return;
+	memcpy (&command, bytes.data, sizeof command);
+	if (command.keyring) {
+		keyring_t *old = self->options.core.keyring;
+		core_set_keyring (self->core, command.keyring);
+		self->options.core.keyring = command.keyring;
+		if (old)
+			self->options.keyring_free (&old);
+	}
+	if (command.rules) {
+		union {
+			const struct rule_set *in;
+			struct rule_set *out;
+		} old = { self->options.core.rules };
+		core_set_rules (self->core, command.rules, moment_now ());
+		self->options.core.rules = command.rules;
+		if (old.out && self->options.rules_free)
+			self->options.rules_free (&old.out);
+	}
+}
+
+static void fabric_stop (void *arg, loop_t *loop)
+{
+	fabric_t *self = arg;
+	if (self->core && self->intake)
+		core_stopping (self->core, self->reason, moment_now ());
+	if (self->monitor)
+		loop_remove_fd (loop, link_monitor_descriptor (self->monitor));
+	link_monitor_destroy (&self->monitor);
+	link_t **links[] = { &self->intake, &self->control, &self->outlet };
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+		if (*links[i])
+			loop_remove_link (loop, *links[i]);
+		link_destroy (links[i]);
+	}
+	core_destroy (&self->core);
+}
+
+static void fabric_free (fabric_t *self)
+{
+	union {
+		const struct rule_set *in;
+		struct rule_set *out;
+	} rules = { self->options.core.rules };
+	if (self->options.core.keyring)
+		self->options.keyring_free (&self->options.core.keyring);
+	if (rules.out && self->options.rules_free)
+		self->options.rules_free (&rules.out);
+	free (self);
+}
+
+int fabric_new (const fabric_options_t *options, fabric_t **ret, err_t *err)
+{
+	static const actor_body_t body = { "fabric", fabric_start, fabric_command, fabric_stop };
+	fabric_t *self = calloc (1, sizeof *self);
+	if (!self)
+		return error_set (err, -ENOMEM, "out of memory");
+	self->options = *options;
+	snprintf (self->reason, sizeof self->reason, "shutdown");
+	int r = actor_new (&body, self, &self->actor, err);
+	if (r) {
+		fabric_free (self);
+		return r;
+	}
+	*ret = self;
+	return 0;
+}
+
+void fabric_destroy (fabric_t **self_p, const char *reason)
+{
+	fabric_t *self = *self_p;
+	if (!self)
+		return;
+	/* Written before the actor is told to end, read after: the pipe orders them. */
+	if (reason)
+		snprintf (self->reason, sizeof self->reason, "%s", reason);
+	actor_destroy (&self->actor);
+	fabric_free (self);
+	*self_p = NULL;
+}
+
+int fabric_reload (fabric_t *self, keyring_t *keyring, struct rule_set *rules)
+{
+	const command_t command = { COMMAND_RELOAD, keyring, rules };
+	return actor_tell (self->actor, span_of (&command, sizeof command));
+}
+
+const char *fabric_stream_in (const fabric_t *self)
+{
+	return self->stream_in;
+}
+const char *fabric_stream_out (const fabric_t *self)
+{
+	return self->stream_out;
+}
+const char *fabric_control (const fabric_t *self)
+{
+	return self->control_at;
+}
+int fabric_descriptor (fabric_t *self)
+{
+	return actor_descriptor (self->actor);
+}

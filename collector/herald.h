@@ -1,0 +1,36 @@
+/* herald.h - what the collector says itself: its life, its heartbeat, its metrics, how the cluster is,
+ * and the verdicts that others reach (wire.md). Signed as collector.<name>. Pure: sealed bytes leave
+ * through the core's port. One owner, not thread-safe. */
+
+#ifndef COLLECTOR_HERALD_H
+#define COLLECTOR_HERALD_H
+
+#include "collector/core.h"
+#include "collector/ingest.h"
+#include "collector/view/view.h"
+#include "wire/publisher.h"
+
+typedef struct herald herald_t;
+
+/* view, ingest and port are borrowed. 0; -EINVAL, -ENOKEY, -ENOMEM with err. */
+int herald_new (const core_options_t *options, const core_port_t *port, view_t *view, ingest_t *ingest,
+        moment_t now, herald_t **ret, err_t *err);
+void herald_destroy (herald_t **self_p);
+void herald_set_keyring (herald_t *self, keyring_t *keyring);
+
+/* Seals and publishes any event; a failure is counted, and said once a minute. */
+void herald_send (herald_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now);
+
+void herald_system (herald_t *self, Belfry__V1__SystemLifecycleState state, const char *reason, moment_t now);
+void herald_cluster (herald_t *self, const cluster_health_t *before, moment_t now);
+/* A component of node is status now, by the collector's judgement. */
+void herald_component (herald_t *self, const node_t *node, component_t *component, Belfry__V1__Status status,
+        const char *details, moment_t now);
+/* A clone or a forgery, as a security event. */
+void herald_security (
+        herald_t *self, const char *type, const char *node, const char *description, moment_t now);
+
+/* Beats, samples its metrics and repeats its catalogue when they are due. */
+void herald_tick (herald_t *self, moment_t now);
+
+#endif

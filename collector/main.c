@@ -1,0 +1,318 @@
+/* belfry-collector: options, configuration, state directory, keys, then the fabric (fabric.h) until a
+ * signal ends it. SIGHUP reads configuration, rules and keyring again. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "collector/fabric.h"
+#include "collector/state.h"
+#include "conf/collector_config.h"
+#include "conf/rule.h"
+#include "net/loop.h"
+
+enum { EXIT_USAGE = 2 };
+
+typedef struct {
+	const char *file;
+	collector_config_t *started; /* as it was at the start: what a restart would change */
+	collector_config_t *current; /* as the last reload left it */
+	fabric_t *fabric;
+	loop_t *loop;
+	int signo, failed;
+} program_t;
+
+static void print_help (FILE *out)
+{
+	fprintf (out,
+	        "usage: belfry-collector [--config FILE] [--check]\n"
+	        "\n"
+	        "Verifies what Belfry's agents say, keeps the cluster's view, and republishes the stream.\n"
+	        "\n"
+	        "  -c, --config FILE  the configuration; default " COLLECTOR_CONFIG_FILE "\n"
+	        "      --check        say everything that is wrong with it and its rules, and end\n"
+	        "  -h, --help         this text\n"
+	        "      --version      the version\n"
+	        "\n"
+	        "SIGHUP reads configuration, rules and keyring again and says what needs a restart;\n"
+	        "SIGTERM and SIGINT end it with a goodbye on the stream.\n"
+	        "\n"
+	        "Configuration:\n");
+	conf_print_reference (collector_config_table (), CONF_REFERENCE_HELP, out);
+}
+
+static void errors_say (log_level_t level, const conf_errors_t *errors)
+{
+	char line[1024];
+	for (size_t i = 0; i < errors->n; i++)
+		log_write (level, "collector", "%s", conf_errors_line (errors, i, line, sizeof line));
+	if (errors->more)
+		log_write (level, "collector", "%zu more errors", errors->more);
+}
+
+/* Configuration and rules, both or neither. Errors go to the log. */
+static int settings_load (
+        const char *file, collector_config_t **ret, rule_set_t **ret_rules, conf_errors_t *errors)
+{
+	collector_config_t *config = NULL;
+	int r = collector_config_load (file, &config, errors);
+	if (!r)
+		r = rule_set_load (&config->alerts.rules, ret_rules, errors);
+	if (r) {
+		collector_config_destroy (&config);
+		return r;
+	}
+	*ret = config;
+	return 0;
+}
+
+/* Reload. */
+
+typedef struct {
+	char text[1024];
+	bool reloadable;
+} keys_t;
+
+static void on_difference (void *arg, const char *key, bool reloadable)
+{
+	keys_t *keys = arg;
+	if (reloadable != keys->reloadable)
+		return;
+	size_t size = strlen (keys->text);
+	snprintf (keys->text + size, sizeof keys->text - size, "%s%s", size ? ", " : "", key);
+}
+
+static void reload (program_t *self)
+{
+	conf_errors_t errors = { 0 };
+	collector_config_t *config = NULL;
+	rule_set_t *rules = NULL;
+	keyring_t *keyring = NULL;
+	err_t err = { "" };
+	if (settings_load (self->file, &config, &rules, &errors)) {
+		errors_say (LOG_LEVEL_ERROR, &errors);
+		log_error ("collector", "reload: nothing was changed, because of the errors above");
+		goto out;
+	}
+	/* Keyed and insecure do not change into each other without a restart. */
+	if (self->started->security.keyring && config->security.keyring &&
+	        keyring_load (config->security.keyring, &keyring, &err)) {
+		log_error ("collector", "reload: nothing was changed: %s", err.text);
+		goto out;
+	}
+	keys_t taken = { .reloadable = true }, waiting = { .reloadable = false };
+	conf_diff (collector_config_table (), self->current, config, on_difference, &taken);
+	conf_diff (collector_config_table (), self->started, config, on_difference, &waiting);
+	size_t n_rules = rules->n;
+	if (fabric_reload (self->fabric, keyring, rules)) {
+		log_error ("collector", "reload: nothing was changed: the fabric takes no command");
+		goto out;
+	}
+	log_set_level ((log_level_t) config->log_level);
+	log_info ("collector", "reloaded: %zu rules%s%s%s", n_rules, keyring ? ", keyring" : "",
+	        taken.text[0] ? ", " : "", taken.text);
+	if (waiting.text[0])
+		log_warning ("collector", "these changes need a restart: %s", waiting.text);
+	if (self->current != self->started)
+		collector_config_destroy (&self->current);
+	self->current = config;
+	conf_errors_clear (&errors);
+	return;
+out:
+	keyring_destroy (&keyring);
+	rule_set_destroy (&rules);
+	collector_config_destroy (&config);
+	conf_errors_clear (&errors);
+}
+
+static void on_signal (void *arg, int signo)
+{
+	program_t *self = arg;
+	if (signo == SIGHUP) {
+		reload (self);
+	} else if (signo == SIGTERM || signo == SIGINT) {
+		self->signo = signo;
+		loop_stop (self->loop);
+	}
+}
+
+static void on_fabric_end (void *arg, int fd, short revents)
+{
+	program_t *self = arg;
+	(void) fd;
+	(void) revents;
+	log_error ("collector", "the fabric's loop failed; ending");
+	self->failed = 1;
+	loop_stop (self->loop);
+}
+
+/* A descriptor a connection: a large cluster passes the usual soft limit. */
+static void descriptors_raise (uint64_t nodes_max)
+{
+	struct rlimit limit;
+	if (getrlimit (RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit (RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < 3 * nodes_max)
+		log_debug ("collector",
+		        "%" PRIu64 " descriptors are not enough for nodes_max %" PRIu64
+		        " (three a node); see `ulimit -n`",
+		        (uint64_t) limit.rlim_cur, nodes_max);
+}
+
+static int incarnation_take (state_t *state, uint64_t *ret)
+{
+	err_t err = { "" };
+	int r = state_incarnation (state, wall_now (), ret, &err);
+	if (r < 0)
+		log_error ("collector", "%s", err.text);
+	else if (r > 0)
+		log_warning ("collector", "%s", err.text);
+	return r < 0 ? r : 0;
+}
+
+/* Everything that can fail, in the order in which a person would want to hear of it. rules is taken. */
+static int start (program_t *self, state_t **state, net_context_t **context, rule_set_t *rules)
+{
+	const collector_config_t *config = self->started;
+	err_t err = { "" };
+	fabric_options_t options = { .stream_in = config->stream_in,
+		.stream_out = config->stream_out,
+		.control = config->control,
+		.keyring_free = keyring_destroy,
+		.rules_free = rule_set_destroy };
+	int r = config->security.keyring
+	                ? keyring_load (config->security.keyring, &options.core.keyring, &err)
+	                : 0;
+	if (!r)
+		r = state_open (config->state_dir, state, &err);
+	if (!r && (r = incarnation_take (*state, &options.core.incarnation)))
+		goto fail;
+	if (!r && (r = net_context_new (1, context)))
+		error_set (&err, r, "ZeroMQ does not start: %s", strerror (-r));
+	if (r) {
+		log_error ("collector", "%s", err.text);
+		goto fail;
+	}
+	options.context = *context;
+	options.core.cluster = config->cluster;
+	options.core.name = config->name;
+	options.core.version = BELFRY_VERSION;
+	options.core.rules = rules;
+	options.core.nodes_max = (uint32_t) config->nodes_max;
+	options.core.expected = (const char *const *) config->expected_nodes.items;
+	options.core.n_expected = config->expected_nodes.n;
+	randombytes_buf (&options.core.boot_nonce, sizeof options.core.boot_nonce);
+	uint64_t incarnation = options.core.incarnation;
+	bool insecure = !options.core.keyring;
+	r = fabric_new (&options, &self->fabric, &err);
+	if (r) {
+		log_error ("collector", "%s", err.text);
+		return r;
+	}
+	log_info ("collector",
+	        "collector '%s' of cluster '%s', incarnation %" PRIu64 ": stream in %s, out %s, control %s",
+	        config->name, config->cluster, incarnation, fabric_stream_in (self->fabric),
+	        fabric_stream_out (self->fabric), fabric_control (self->fabric));
+	if (insecure)
+		log_warning ("collector",
+		        "INSECURE: events are neither signed nor checked, as the configuration says");
+	if (config->http)
+		log_info ("collector", "http: %s is configured, but this release serves no HTTP yet",
+		        config->http);
+	return 0;
+fail:
+	keyring_destroy (&options.core.keyring);
+	rule_set_destroy (&rules);
+	return r;
+}
+
+static int run (program_t *self)
+{
+	int r = loop_new (&self->loop);
+	if (!r)
+		r = loop_on_signals (self->loop, on_signal, self);
+	if (!r)
+		r = loop_add_fd (self->loop, fabric_descriptor (self->fabric), POLLIN, on_fabric_end, self);
+	if (!r)
+		r = loop_run (self->loop);
+	if (r)
+		log_error ("collector", "the loop failed: %s", strerror (-r));
+	else if (self->signo)
+		log_info ("collector", "ending, as signal %d asks", self->signo);
+	fabric_destroy (&self->fabric, "shutdown");
+	loop_destroy (&self->loop);
+	return r || self->failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main (int argc, char **argv)
+{
+	enum { OPTION_CHECK = 1, OPTION_VERSION };
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, OPTION_CHECK }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, OPTION_VERSION }, { 0 } };
+	program_t self = { 0 };
+	bool check = false;
+	for (int c; (c = getopt_long (argc, argv, "c:h", options, NULL)) != -1;) {
+		switch (c) {
+		case 'c':
+			self.file = optarg;
+			break;
+		case OPTION_CHECK:
+			check = true;
+			break;
+		case 'h':
+			print_help (stdout);
+			return EXIT_SUCCESS;
+		case OPTION_VERSION:
+			puts ("belfry-collector " BELFRY_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			fputs ("try belfry-collector --help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf (stderr, "belfry-collector takes no argument '%s'; try --help\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	conf_errors_t errors = { 0 };
+	rule_set_t *rules = NULL;
+	int r = settings_load (self.file, &self.started, &rules, &errors);
+	if (r || check) {
+		conf_errors_print (&errors, stderr);
+		if (!r)
+			printf ("%s: good, with %zu rules\n", self.file ? self.file : COLLECTOR_CONFIG_FILE,
+			        rules->n);
+		conf_errors_clear (&errors);
+		rule_set_destroy (&rules);
+		collector_config_destroy (&self.started);
+		return r ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	self.current = self.started;
+	log_set_level ((log_level_t) self.started->log_level);
+	if (sodium_init () < 0) {
+		log_error ("collector", "libsodium does not start");
+		return EXIT_FAILURE;
+	}
+	loop_block_signals ();
+	descriptors_raise (self.started->nodes_max);
+	state_t *state = NULL;
+	net_context_t *context = NULL;
+	int status = start (&self, &state, &context, rules) ? EXIT_FAILURE : run (&self);
+	net_context_destroy (&context);
+	state_close (&state);
+	if (self.current != self.started)
+		collector_config_destroy (&self.current);
+	collector_config_destroy (&self.started);
+	return status;
+}
