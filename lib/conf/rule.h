@@ -22,6 +22,9 @@ typedef enum { RULE_ABOVE = 1, RULE_BELOW } rule_direction_t; /* AlertDirection'
 typedef enum { RULE_DOWN_ANY = 0, RULE_DOWN_HOST, RULE_DOWN_AGENT } rule_down_t; /* NodeKind's numbers */
 typedef enum { RULE_OF_COMPONENT = 1, RULE_OF_NODE } rule_subject_t;
 
+/* belfry.v1.Status' numbers. DEGRADED holds for unhealthy too; neither holds for unknown. */
+typedef enum { RULE_STATUS_DEGRADED = 2, RULE_STATUS_UNHEALTHY = 3 } rule_status_t;
+
 enum { RULE_MATCHERS_MAX = 8, RULE_PATTERN_MAX = 256, RULE_LABELS_MAX = 16, RULES_MAX = 1024 };
 
 /* Holds for a value that the whole pattern matches; an absent label counts as "". The keys `node` and
@@ -43,7 +46,7 @@ typedef struct rule {
 
 	rule_down_t down;       /* NODE_DOWN */
 	rule_subject_t subject; /* STATUS */
-	int status;             /* STATUS: belfry.v1.Status' number, 2 degraded or 3 unhealthy, or worse */
+	int status;             /* STATUS: rule_status_t */
 
 	rule_matcher_t *matchers; /* all must hold */
 	size_t n_matchers;
@@ -64,6 +67,8 @@ typedef struct rule_set {
  * within a pattern. A pattern without a match is none; a plain name must exist.
  * 0; or, with everything that is wrong in errors and *ret untouched, -EINVAL or -ENOMEM. */
 int rule_set_load (const conf_strings_t *files, rule_set_t **ret, conf_errors_t *errors);
+/* The defaults, then one file, whose name is no pattern. */
+int rule_set_load_file (const char *file, rule_set_t **ret, conf_errors_t *errors);
 /* The defaults, then one text; name stands for the file. text: NULL for the defaults alone. */
 int rule_set_parse (const char *text, size_t size, const char *name, rule_set_t **ret, conf_errors_t *errors);
 /* Frees and nulls. NULL-safe. */

@@ -15,9 +15,11 @@ typedef struct {
 	char *server_key;   /* agent: Z85 */
 } security_config_t;
 
-/* One address that the rule of loopback holds for. value may be NULL. */
+/* One address that the rule of loopback holds for, an endpoint or HOST:PORT. */
 typedef struct {
-	const char *key, *value;
+	char key[40];            /* "collectors[0].stream" */
+	const char *value;       /* NULL: not given */
+	const conf_node_t *node; /* NULL: the default is in force */
 } security_address_t;
 
 /* Says what breaks the rules: neither or both forms; an address off loopback; CURVE, which this

@@ -105,45 +105,6 @@ struct conf_table {
 	void (*check) (conf_fill_t *fill, void *object, const conf_node_t *node);
 };
 
-/* --- for the .def files --------------------------------------------------------------------- */
-
-/* An offset that compiles only where the field has that C type. */
-#define CONF_AT(type, field, ctype) \
-	(offsetof (type, field) + 0 * sizeof (&((type *) 0)->field == (ctype *) 0))
-#define CONF_CTYPE_STRING char *
-#define CONF_CTYPE_PATH char *
-#define CONF_CTYPE_NAME char *
-#define CONF_CTYPE_ENDPOINT char *
-#define CONF_CTYPE_HOST_PORT char *
-#define CONF_CTYPE_BOOL bool
-#define CONF_CTYPE_UNSIGNED uint64_t
-#define CONF_CTYPE_SIZE uint64_t
-#define CONF_CTYPE_DURATION int64_t
-#define CONF_CTYPE_NUMBER double
-#define CONF_CTYPE_RATIO double
-#define CONF_CTYPE_STRINGS conf_strings_t
-#define CONF_CTYPE_NAMES conf_strings_t
-#define CONF_CTYPE_NUMBERS conf_numbers_t
-#define CONF_CTYPE_PAIRS conf_pairs_t
-
-#define TABLE(name) static const conf_option_t name##_options[] = {
-#define OPTION(type, field, key, kind, flags, range, value, unit, text)                                      \
-	{ key, CONF_##kind, CONF_AT (type, field, CONF_CTYPE_##kind), flags, range, value, unit, text, NULL, \
-		NULL, NULL },
-#define OPTION_WORD(type, field, key, flags, words, value, text) \
-	{ key, CONF_WORD, CONF_AT (type, field, int), flags, "", value, "", text, words, NULL, NULL },
-#define OPTION_OBJECT(type, field, key, flags, element, table, text) \
-	{ key, CONF_OBJECT, CONF_AT (type, field, element), flags, "", NULL, "", text, NULL, &table, NULL },
-#define OPTION_LIST(type, field, key, flags, range, element, table, unique, text)                        \
-	{ key, CONF_OBJECTS, offsetof (type, field) + 0 * CONF_AT (type, field.items, element *), flags, \
-		range, NULL, "", text, NULL, &table, unique },
-#define OPTION_UNSUPPORTED(key, text) { key, CONF_UNSUPPORTED, 0, 0, "", NULL, "", text, NULL, NULL, NULL },
-#define TABLE_END(name, type, title, check)                                      \
-	}                                                                        \
-	;                                                                        \
-	static const conf_table_t name##_table = { #name, title, name##_options, \
-		sizeof name##_options / sizeof name##_options[0], sizeof (type), check };
-
 /* --- filling -------------------------------------------------------------------------------- */
 
 /* Writes the defaults into *object, whose content is overwritten. 0 or -ENOMEM (cleared then). */
@@ -166,6 +127,19 @@ int conf_object_set (const conf_table_t *table, void *object, const char *key, c
  * itself), at its line in the file. */
 void conf_wrong (conf_fill_t *fill, const conf_node_t *node, const char *key, const char *format, ...)
         PRINTF_LIKE (4, 5);
+
+/* The same at a line of its own, for what stands elsewhere in the file: key is the whole path. */
+void conf_wrong_at (conf_fill_t *fill, size_t line, const char *key, const char *format, ...)
+        PRINTF_LIKE (4, 5);
+
+/* A new object from a file or text: init and fill. file and name as in conf_tree_load and _parse.
+ * 0; or, with what is wrong in errors and *ret untouched, -EINVAL, -ENOMEM, or what reading failed
+ * with. */
+int conf_object_load (const conf_table_t *table, const char *file, void **ret, conf_errors_t *errors);
+int conf_object_parse (const conf_table_t *table, const char *text, size_t size, const char *name, void **ret,
+        conf_errors_t *errors);
+/* Clears, frees and nulls. NULL-safe. */
+void conf_object_destroy (const conf_table_t *table, void **self_p);
 
 /* --- reload --------------------------------------------------------------------------------- */
 

@@ -16,7 +16,13 @@
 
 enum { CONF_FILE_MAX = 1024 * 1024, CONF_DEPTH_MAX = 16, CONF_NODES_MAX = 65536 };
 
-typedef enum { CONF_NULL = 1, CONF_SCALAR, CONF_LIST, CONF_MAP } conf_kind_t;
+typedef enum {
+	CONF_NULL = 1, /* a key without a value */
+	CONF_SCALAR,
+	CONF_LIST,
+	CONF_MAP,
+	CONF_REFUSED /* an alias, of which errors says enough */
+} conf_kind_t;
 
 /* Owned by its tree. In a map each child has its key. */
 typedef struct conf_node conf_node_t;
@@ -26,14 +32,18 @@ struct conf_node {
 	uint32_t key_line; /* of the key; the value's own where there is none */
 	const char *key;   /* NULL in a list and at the root */
 	const char *text;  /* a scalar's, terminated, UTF-8 without NUL; "" for a null */
+	uint32_t order;    /* among its siblings */
 	size_t n;          /* children */
 	conf_node_t *first, *last, *next;
 };
 
 typedef struct conf_tree conf_tree_t;
 
-/* Reads a file: any that open(2) takes but a directory. 0; or, with what was wrong in errors and *ret
- * untouched, -EINVAL for its text, -EFBIG, -ENOMEM, open(2)'s or read(2)'s errno. */
+enum { CONF_E_FLAWED = 1 };
+
+/* Reads a file: any that open(2) takes but a directory. 0; CONF_E_FLAWED - *ret is set, but something
+ * was skipped and errors says what, so that the rest can be checked too. Or, with what was wrong in
+ * errors and *ret untouched: -EINVAL for its text, -EFBIG, -ENOMEM, open(2)'s or read(2)'s errno. */
 int conf_tree_load (const char *file, conf_tree_t **ret, conf_errors_t *errors);
 /* The same from text; name stands for the file. */
 int conf_tree_parse (

@@ -1,0 +1,71 @@
+#include "conf/security.h"
+
+#include <string.h>
+
+#include "conf/value.h"
+
+bool security_z85_valid (const char *text)
+{
+	static const char z85[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                          ".-:+=^!/*?&<>()[]{}@%$#";
+	return strlen (text) == 40 && strspn (text, z85) == 40;
+}
+
+static bool off_loopback (const char *value)
+{
+	endpoint_t endpoint;
+	int flags = ENDPOINT_BIND | ENDPOINT_LOCAL;
+	int r = strstr (value, "://") ? value_endpoint (value, flags, &endpoint, NULL)
+	                              : value_host_port (value, flags, &endpoint, NULL);
+	return r == 0 && !endpoint_is_loopback (&endpoint);
+}
+
+/* The form of the keys is checked too, so that what is right now is right once CURVE is there. */
+static void curve_check (conf_fill_t *fill, const security_config_t *self, const conf_node_t *security)
+{
+	static const char *const keys[] = { "curve", "clients", "server_key" };
+	if (self->server_key && !security_z85_valid (self->server_key))
+		conf_wrong (fill, security, "server_key", "is no Z85 key of 40 characters");
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		if (conf_node_find (security, keys[i]))
+			conf_wrong (fill, security, keys[i],
+			        "this release cannot do CURVE yet; leave it out and stay on loopback");
+	}
+}
+
+void security_check (conf_fill_t *fill, const security_config_t *self, const conf_node_t *root,
+        const security_address_t *addresses, size_t n)
+{
+	const conf_node_t *security = conf_node_find (root, "security");
+	/* A key that is there but wrong was said already: only what was meant counts. */
+	bool keyed = conf_node_find (security, "keyring") != NULL;
+	bool wrong_insecure = conf_node_find (security, "insecure") && !self->insecure && !keyed;
+	if (keyed && self->insecure)
+		conf_wrong (fill, security, "insecure",
+		        "stands beside 'keyring', and a program runs keyed or insecure: keep one");
+	if (!keyed && !self->insecure)
+		conf_wrong (fill, root, "security",
+		        "nothing runs unkeyed: give security.keyring, or say insecure: true (loopback "
+		        "only)%s",
+		        wrong_insecure ? "; insecure: false is neither" : "");
+	if (self->insecure_bind && !self->insecure)
+		conf_wrong (fill, security, "insecure_bind", "means nothing without insecure: true");
+	curve_check (fill, self, security);
+	for (size_t i = 0; i < n; i++) {
+		const security_address_t *address = &addresses[i];
+		size_t line = address->node ? address->node->line : 0;
+		if (!address->value || !off_loopback (address->value))
+			continue;
+		if (self->insecure && !keyed && !self->insecure_bind)
+			conf_wrong_at (fill, line, address->key,
+			        "'%s' is off loopback, where insecure: true stays unless insecure_bind: true "
+			        "stands beside it",
+			        address->value);
+		else if (keyed && !self->insecure)
+			conf_wrong_at (fill, line, address->key,
+			        "'%s' is off loopback, where a keyring needs CURVE, which this release "
+			        "cannot "
+			        "do yet; use 127.0.0.1",
+			        address->value);
+	}
+}
