@@ -1,0 +1,79 @@
+#include "agents/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { WORKER_IDLE, WORKER_RUNNING, WORKER_ENDED };
+enum { STACK_SIZE = 128 * 1024 };
+
+struct worker {
+	loop_t *loop;
+	_Atomic int state;
+	worker_job_fn *job, *done;
+	void *arg;
+};
+
+int worker_new (loop_t *loop, worker_t **ret)
+{
+	worker_t *self = calloc (1, sizeof *self);
+	if (!self)
+		return -ENOMEM;
+	self->loop = loop;
+	*ret = self;
+	return 0;
+}
+
+bool worker_destroy (worker_t **self_p)
+{
+	worker_t *self = *self_p;
+	*self_p = NULL;
+	if (!self || atomic_load (&self->state) != WORKER_RUNNING) {
+		free (self);
+		return true;
+	}
+	return false;
+}
+
+static void *run (void *arg)
+{
+	worker_t *self = arg;
+	self->job (self->arg);
+	atomic_store (&self->state, WORKER_ENDED);
+	loop_wake (self->loop);
+	return NULL;
+}
+
+int worker_run (worker_t *self, worker_job_fn *job, worker_job_fn *done, void *arg)
+{
+	if (worker_busy (self))
+		return -EBUSY;
+	self->job = job;
+	self->done = done;
+	self->arg = arg;
+	pthread_attr_t attributes;
+	pthread_t thread;
+	pthread_attr_init (&attributes);
+	pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize (&attributes, STACK_SIZE);
+	atomic_store (&self->state, WORKER_RUNNING);
+	int r = pthread_create (&thread, &attributes, run, self);
+	pthread_attr_destroy (&attributes);
+	if (r)
+		atomic_store (&self->state, WORKER_IDLE);
+	return r ? -EAGAIN : 0;
+}
+
+void worker_poll (worker_t *self)
+{
+	if (atomic_load (&self->state) != WORKER_ENDED)
+		return;
+	atomic_store (&self->state, WORKER_IDLE);
+	self->done (self->arg);
+}
+
+bool worker_busy (const worker_t *self)
+{
+	return atomic_load (&self->state) != WORKER_IDLE;
+}

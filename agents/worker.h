@@ -1,0 +1,29 @@
+/* worker.h - one job at a time on a thread of its own, for what may block (a disk) and must not on
+ * the thread that beats. One owner; the job alone runs elsewhere. */
+
+#ifndef AGENTS_WORKER_H
+#define AGENTS_WORKER_H
+
+#include <stdbool.h>
+
+#include "net/loop.h"
+
+typedef struct worker worker_t;
+
+/* What a job does, and what is done about it on the loop's thread afterwards. */
+typedef void worker_job_fn (void *arg);
+
+/* 0, or -ENOMEM with *ret untouched. */
+int worker_new (loop_t *loop, worker_t **ret);
+/* A job under way is left to itself: what it uses must outlive the process' end. NULL-safe. True when
+ * nothing was under way. */
+bool worker_destroy (worker_t **self_p);
+
+/* Runs job (arg) elsewhere; done (arg) follows from worker_poll. 0; -EBUSY while another job is under
+ * way; -EAGAIN without a thread. */
+int worker_run (worker_t *self, worker_job_fn *job, worker_job_fn *done, void *arg);
+/* Calls done when the job has ended. The loop is woken then. */
+void worker_poll (worker_t *self);
+bool worker_busy (const worker_t *self);
+
+#endif
