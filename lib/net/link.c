@@ -135,7 +135,7 @@ static int set_options (void *socket, const kind_t *kind, const link_options_t *
 		{ ZMQ_LINGER, kind->linger_ms },
 		{ ZMQ_SNDHWM, options->send_hwm ? options->send_hwm : kind->send_hwm },
 		{ ZMQ_RCVHWM, options->receive_hwm ? options->receive_hwm : kind->receive_hwm },
-		{ ZMQ_IMMEDIATE, kind->immediate && !options->wait_for_peer },
+		{ ZMQ_IMMEDIATE, kind->immediate },
 		{ ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS },
 		{ ZMQ_CONNECT_TIMEOUT, CONNECT_MS },
 		{ ZMQ_RECONNECT_IVL, RECONNECT_MS },
@@ -214,18 +214,40 @@ void link_destroy (link_t **self_p)
 	*self_p = NULL;
 }
 
+/* libzmq takes tcp://127.0.0.1:99999 for port 34463, and refuses nothing that begins with a digit. */
+static bool port_is_sound (const char *endpoint, bool binds)
+{
+	if (strncmp (endpoint, "tcp://", 6) != 0)
+		return true;
+	const char *port = strrchr (endpoint + 6, ':');
+	if (!port)
+		return false;
+	port++;
+	if (binds && strcmp (port, "*") == 0)
+		return true;
+	size_t digits = strspn (port, "0123456789");
+	return digits > 0 && digits <= 5 && port[digits] == '\0' && atoi (port) > 0 &&
+	       atoi (port) <= UINT16_MAX;
+}
+
 /* tcp://[::1]:7701. Off otherwise: with it on, names resolve to IPv6 first. */
 static int choose_family (link_t *self, const char *endpoint)
 {
 	return set_int (self->socket, ZMQ_IPV6, strncmp (endpoint, "tcp://[", 7) == 0);
 }
 
+static int bind_raw (link_t *self, const char *endpoint)
+{
+	if (!port_is_sound (endpoint, true))
+		return -EINVAL;
+	int r = choose_family (self, endpoint);
+	return r == 0 && zmq_bind (self->socket, endpoint) != 0 ? zmq_failure () : r;
+}
+
 int link_bind (link_t *self, const char *endpoint, err_t *err)
 {
-	int r = choose_family (self, endpoint);
-	if (r == 0 && zmq_bind (self->socket, endpoint) != 0)
-		r = zmq_failure ();
 	const char *key = kinds[self->kind].key ? kinds[self->kind].key : "the endpoint";
+	int r = bind_raw (self, endpoint);
 	switch (r) {
 	case 0:
 		return 0;
@@ -241,12 +263,15 @@ int link_bind (link_t *self, const char *endpoint, err_t *err)
 		        endpoint, key);
 	case -EACCES:
 		return error_set (err, r,
-		        "%s: not allowed; ports below 1024 and sockets in others' directories need "
-		        "root; choose another for %s",
+		        "%s: not allowed; ports below 1024, and sockets in others' directories, need root; "
+		        "choose another for %s",
 		        endpoint, key);
 	case -EINVAL:
 	case -EPROTONOSUPPORT:
-		return error_set (err, r, "%s: not an endpoint to bind; tcp://ADDRESS:PORT is one", endpoint);
+		return error_set (err, r,
+		        "'%s' is not an endpoint to bind; tcp://ADDRESS:PORT is one, with a port of 1 to "
+		        "65535",
+		        endpoint);
 	default:
 		return error_set (err, r, "%s: cannot listen: %s", endpoint, strerror (-r));
 	}
@@ -254,15 +279,15 @@ int link_bind (link_t *self, const char *endpoint, err_t *err)
 
 int link_connect (link_t *self, const char *endpoint, err_t *err)
 {
-	int r = choose_family (self, endpoint);
+	int r = port_is_sound (endpoint, false) ? choose_family (self, endpoint) : -EINVAL;
 	if (r == 0 && zmq_connect (self->socket, endpoint) != 0)
 		r = zmq_failure ();
 	if (r == -EINVAL || r == -EPROTONOSUPPORT)
-		return error_set (
-		        err, r, "%s: not an endpoint to connect to; tcp://HOST:PORT is one", endpoint);
-	if (r != 0)
-		return error_set (err, r, "%s: cannot connect: %s", endpoint, strerror (-r));
-	return 0;
+		return error_set (err, r,
+		        "'%s' is not an endpoint to connect to; tcp://HOST:PORT is one, with a port of 1 to "
+		        "65535",
+		        endpoint);
+	return r == 0 ? 0 : error_set (err, r, "%s: cannot connect: %s", endpoint, strerror (-r));
 }
 
 int link_disconnect (link_t *self, const char *endpoint)

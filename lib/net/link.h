@@ -34,11 +34,10 @@ typedef enum {
 } link_kind_t;
 
 typedef struct {
-	int send_hwm, receive_hwm; /* messages; 0: the kind's default */
-	size_t message_size_max;   /* 0: the kind's default */
-	/* CONTROL_CLIENT: messages wait for a peer that is not there yet (for a program that asks once
-	 * and leaves) instead of -EAGAIN. */
-	bool wait_for_peer;
+	/* Messages; 0: the kind's default. ZeroMQ learns of room only once in a millisecond: an XPUB's mark
+	 * below what it sends in that time drops for subscribers that keep up. */
+	int send_hwm, receive_hwm;
+	size_t message_size_max; /* 0: the kind's default */
 } link_options_t;
 
 /* options may be NULL. 0, or negative errno. */
