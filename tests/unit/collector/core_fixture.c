@@ -1,0 +1,325 @@
+#include "core_fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "wire/envelope.h"
+
+static char *borrow (const char *text)
+{
+	union {
+		const char *in;
+		char *out;
+	} u = { text };
+	return u.out;
+}
+
+void message_free (message_t *self)
+{
+	free (self->envelope);
+	self->envelope = NULL;
+}
+
+static void message_set (message_t *self, span_t topic, span_t envelope)
+{
+	message_free (self);
+	memcpy (self->topic, topic.data, topic.size);
+	self->topic_size = topic.size;
+	self->envelope = malloc (envelope.size);
+	memcpy (self->envelope, envelope.data, envelope.size);
+	self->envelope_size = envelope.size;
+}
+
+keyring_t *fixture_keyring (bool other)
+{
+	static const char *const texts[] = {
+		"1 active secret 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n",
+		"1 active secret ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
+	};
+	keyring_t *keyring = NULL;
+	err_t err;
+	cr_assert_eq (keyring_parse (texts[other], strlen (texts[other]), "ring", &keyring, &err), 0, "%s",
+	        err.text);
+	return keyring;
+}
+
+static void on_emit (void *arg, span_t topic, span_t envelope)
+{
+	signer_t *self = arg;
+	message_set (&self->last, topic, envelope);
+	self->n++;
+}
+
+signer_t *signer_new (
+        const char *cluster, const char *node, uint64_t incarnation, uint64_t nonce, bool keyed, bool other)
+{
+	signer_t *self = calloc (1, sizeof *self);
+	err_t err;
+	self->keyring = keyed ? fixture_keyring (other) : NULL;
+	const publisher_options_t options = { cluster, node, incarnation, nonce, { 1 }, self->keyring };
+	cr_assert_eq (publisher_new (&options, on_emit, self, &self->publisher, &err), 0, "%s", err.text);
+	return self;
+}
+
+void signer_free (signer_t *self)
+{
+	publisher_destroy (&self->publisher);
+	keyring_destroy (&self->keyring);
+	message_free (&self->last);
+	free (self);
+}
+
+void signer_event (signer_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now)
+{
+	err_t err = { "" };
+	cr_assert_eq (publisher_send (self->publisher, event, note, now, &err), 0, "%s", err.text);
+}
+
+void signer_samples (signer_t *self, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	Belfry__V1__MetricBatch batch = BELFRY__V1__METRIC_BATCH__INIT;
+	Belfry__V1__Sample sample = BELFRY__V1__SAMPLE__INIT, *samples[] = { &sample };
+	Belfry__V1__Label label = BELFRY__V1__LABEL__INIT, *labels[] = { &label };
+	label.key = borrow ("queue");
+	label.value = borrow ("spool");
+	sample.name = borrow ("belfry_agent_queue_events");
+	sample.kind = BELFRY__V1__METRIC_KIND__METRIC_KIND_GAUGE;
+	sample.value = 3.5;
+	sample.n_labels = 1;
+	sample.labels = labels;
+	batch.n_samples = 1;
+	batch.samples = samples;
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_METRIC_BATCH;
+	event.metric_batch = &batch;
+	signer_event (self, &event, NULL, now);
+}
+
+void signer_health (signer_t *self, Belfry__V1__Status status, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	Belfry__V1__NodeHealth health = BELFRY__V1__NODE_HEALTH__INIT;
+	health.status = status;
+	health.since_ns = (uint64_t) now.wall.ns;
+	health.has_load1_case = BELFRY__V1__NODE_HEALTH__HAS_LOAD1_LOAD1;
+	health.load1 = 0.5;
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_NODE_HEALTH;
+	event.node_health = &health;
+	signer_event (self, &event, NULL, now);
+}
+
+void signer_component (
+        signer_t *self, const char *source, const char *component, Belfry__V1__Status status, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	Belfry__V1__ComponentHealth health = BELFRY__V1__COMPONENT_HEALTH__INIT;
+	health.component = borrow (component);
+	health.status = status;
+	health.since_ns = (uint64_t) now.wall.ns;
+	health.details = borrow ("as the test says");
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_COMPONENT_HEALTH;
+	event.component_health = &health;
+	const publisher_note_t note = { .source = source };
+	signer_event (self, &event, &note, now);
+}
+
+void signer_beat (signer_t *self, uint64_t newest_volatile, uint64_t newest_durable, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	Belfry__V1__Heartbeat beat = BELFRY__V1__HEARTBEAT__INIT;
+	beat.newest_volatile = newest_volatile;
+	beat.newest_durable = newest_durable;
+	beat.interval_ns = 200 * NS_PER_MS;
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT;
+	event.heartbeat = &beat;
+	signer_event (self, &event, NULL, now);
+}
+
+void signer_lifecycle (
+        signer_t *self, Belfry__V1__SystemLifecycleState state, const char *reason, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	Belfry__V1__SystemLifecycle lifecycle = BELFRY__V1__SYSTEM_LIFECYCLE__INIT;
+	lifecycle.state = state;
+	lifecycle.system = borrow ("belfry-agent");
+	lifecycle.version = borrow ("0.1.0");
+	lifecycle.reason = borrow (reason);
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_SYSTEM_LIFECYCLE;
+	event.system_lifecycle = &lifecycle;
+	signer_event (self, &event, NULL, now);
+}
+
+/* The core and its port. */
+
+static void port_publish (void *arg, span_t topic, span_t envelope)
+{
+	fixture_t *self = arg;
+	/* A ring: tests look at the newest. */
+	message_set (&self->published[self->n_published++ % 512], topic, envelope);
+}
+
+static void port_control (void *arg, span_t peer, span_t bytes)
+{
+	fixture_t *self = arg;
+	size_t i = self->n_answers++ % 512;
+	free (self->answers[i].bytes);
+	memcpy (self->answers[i].peer, peer.data, peer.size);
+	self->answers[i].peer_size = peer.size;
+	self->answers[i].bytes = malloc (bytes.size);
+	memcpy (self->answers[i].bytes, bytes.data, bytes.size);
+	self->answers[i].size = bytes.size;
+}
+
+static void port_say (void *arg, int level, const char *text)
+{
+	fixture_t *self = arg;
+	(void) level;
+	snprintf (self->said[self->n_said++ % 64], 512, "%s", text);
+}
+
+fixture_t *fixture_new (bool keyed)
+{
+	fixture_t *self = calloc (1, sizeof *self);
+	err_t err;
+	self->now = (moment_t){ { 1000 * NS_PER_S }, { INT64_C (1763973600) * NS_PER_S } };
+	self->keyring = keyed ? fixture_keyring (false) : NULL;
+	const core_port_t port = { self, port_publish, port_control, port_say };
+	const core_options_t options = { .cluster = "demo",
+		.name = "c1",
+		.version = "0.1.0",
+		.incarnation = 1,
+		.boot_nonce = 42,
+		.keyring = self->keyring,
+		.nodes_max = 20 };
+	cr_assert_eq (core_new (&options, &port, self->now, &self->core, &err), 0, "%s", err.text);
+	return self;
+}
+
+void fixture_free (fixture_t *self)
+{
+	core_destroy (&self->core);
+	keyring_destroy (&self->keyring);
+	for (size_t i = 0; i < 512; i++) {
+		message_free (&self->published[i]);
+		free (self->answers[i].bytes);
+	}
+	free (self);
+}
+
+void fixture_pass (fixture_t *self, int64_t ns)
+{
+	for (int64_t passed = 0; passed < ns; passed += 20 * NS_PER_MS) {
+		self->now.mono.ns += 20 * NS_PER_MS;
+		self->now.wall.ns += 20 * NS_PER_MS;
+		core_tick (self->core, self->now);
+	}
+}
+
+refusal_t fixture_take (fixture_t *self, const message_t *message)
+{
+	return core_take (self->core, span_of (message->topic, message->topic_size),
+	        span_of (message->envelope, message->envelope_size), 7, self->now);
+}
+
+static Belfry__V1__Event *decode (const message_t *message)
+{
+	envelope_t envelope;
+	if (!message->envelope || envelope_parse (message->envelope, message->envelope_size, &envelope))
+		return NULL;
+	return belfry__v1__event__unpack (NULL, envelope.event.size, envelope.event.data);
+}
+
+Belfry__V1__Event *fixture_published (const fixture_t *self, unsigned payload_case)
+{
+	for (size_t i = self->n_published; i > 0 && i + 512 > self->n_published; i--) {
+		Belfry__V1__Event *event = decode (&self->published[(i - 1) % 512]);
+		if (event && event->payload_case == payload_case)
+			return event;
+		if (event)
+			belfry__v1__event__free_unpacked (event, NULL);
+	}
+	return NULL;
+}
+
+size_t fixture_count (const fixture_t *self, unsigned payload_case)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < 512 && i < self->n_published; i++) {
+		Belfry__V1__Event *event = decode (&self->published[i]);
+		n += event && event->payload_case == payload_case;
+		if (event)
+			belfry__v1__event__free_unpacked (event, NULL);
+	}
+	return n;
+}
+
+bool fixture_said (const fixture_t *self, const char *part)
+{
+	for (size_t i = 0; i < 64; i++) {
+		if (strstr (self->said[i], part))
+			return true;
+	}
+	return false;
+}
+
+Belfry__V1__Control *fixture_ask (
+        fixture_t *self, Belfry__V1__Control *control, keyring_t *keyring, const char *node)
+{
+	uint8_t *bytes;
+	size_t size, before = self->n_answers;
+	control->node = borrow (node ? node : "");
+	control->id = 77;
+	cr_assert_eq (control_pack (control, CONTROL_TO_COLLECTOR, keyring, node, &bytes, &size), 0);
+	core_control (self->core, span_of ("peer1", 5), span_of (bytes, size), self->now);
+	free (bytes);
+	cr_assert_gt (self->n_answers, before, "every request is answered at once");
+	size_t i = before % 512;
+	Belfry__V1__Control *answer =
+	        belfry__v1__control__unpack (NULL, self->answers[i].size, self->answers[i].bytes);
+	cr_assert_not_null (answer);
+	cr_assert_eq (answer->id, 77);
+	return answer;
+}
+
+Belfry__V1__Control *fixture_status (fixture_t *self, const char *node)
+{
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	Belfry__V1__StatusRequest request = BELFRY__V1__STATUS_REQUEST__INIT;
+	request.node = borrow (node);
+	request.evidence = true;
+	control.body_case = BELFRY__V1__CONTROL__BODY_STATUS_REQUEST;
+	control.status_request = &request;
+	return fixture_ask (self, &control, NULL, NULL);
+}
+
+uint64_t fixture_refused (fixture_t *self, refusal_t reason)
+{
+	Belfry__V1__Control *answer = fixture_status (self, "");
+	cr_assert_eq (answer->body_case, BELFRY__V1__CONTROL__BODY_STATUS);
+	uint64_t count = 0;
+	for (size_t i = 0; i < answer->status->n_refusals; i++) {
+		if (strcmp (answer->status->refusals[i]->reason, refusal_key (reason)) == 0)
+			count = answer->status->refusals[i]->count;
+	}
+	belfry__v1__control__free_unpacked (answer, NULL);
+	return count;
+}
+
+Belfry__V1__Control *fixture_hello (fixture_t *self, const signer_t *signer, const char *node,
+        uint64_t incarnation, uint64_t nonce, const char *peer_address)
+{
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	Belfry__V1__Hello hello = BELFRY__V1__HELLO__INIT;
+	hello.cluster = borrow ("demo");
+	hello.node = borrow (node);
+	hello.incarnation = incarnation;
+	hello.boot_nonce = nonce;
+	hello.version = borrow ("0.1.0");
+	hello.wire_version = 1;
+	hello.peer_address = borrow (peer_address);
+	hello.heartbeat_interval_ns = 200 * NS_PER_MS;
+	control.body_case = BELFRY__V1__CONTROL__BODY_HELLO;
+	control.hello = &hello;
+	return fixture_ask (self, &control, signer->keyring, node);
+}

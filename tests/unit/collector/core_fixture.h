@@ -1,0 +1,81 @@
+/* core_fixture.h - a signer, what it said, and a core that hears it, without a socket or a clock. */
+
+#ifndef TESTS_UNIT_COLLECTOR_CORE_FIXTURE_H
+#define TESTS_UNIT_COLLECTOR_CORE_FIXTURE_H
+
+#include "collector/core.h"
+#include "wire/control.h"
+#include "wire/publisher.h"
+
+/* One sealed message, malloc'ed. */
+typedef struct {
+	uint8_t topic[128], *envelope;
+	size_t topic_size, envelope_size;
+} message_t;
+
+void message_free (message_t *self);
+
+/* A keyring with one cluster secret under epoch 1; other: with another secret. */
+keyring_t *fixture_keyring (bool other);
+
+/* An agent's publisher; its newest message is in last. */
+typedef struct {
+	publisher_t *publisher;
+	keyring_t *keyring;
+	message_t last;
+	size_t n;
+} signer_t;
+
+/* keyed false: unsigned. other: signed with another cluster's secret. */
+signer_t *signer_new (
+        const char *cluster, const char *node, uint64_t incarnation, uint64_t nonce, bool keyed, bool other);
+void signer_free (signer_t *self);
+/* Each makes self->last. */
+void signer_samples (signer_t *self, moment_t now);
+void signer_health (signer_t *self, Belfry__V1__Status status, moment_t now);
+void signer_component (
+        signer_t *self, const char *source, const char *component, Belfry__V1__Status status, moment_t now);
+void signer_beat (signer_t *self, uint64_t newest_volatile, uint64_t newest_durable, moment_t now);
+void signer_lifecycle (
+        signer_t *self, Belfry__V1__SystemLifecycleState state, const char *reason, moment_t now);
+void signer_event (signer_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now);
+
+/* A core with everything that it put out. */
+typedef struct {
+	core_t *core;
+	keyring_t *keyring;
+	moment_t now;
+	message_t published[512];
+	size_t n_published;
+	struct {
+		uint8_t peer[16], *bytes;
+		size_t peer_size, size;
+	} answers[512];
+	size_t n_answers;
+	char said[64][512];
+	size_t n_said;
+} fixture_t;
+
+fixture_t *fixture_new (bool keyed);
+void fixture_free (fixture_t *self);
+/* Time passes in steps of 20 ms. */
+void fixture_pass (fixture_t *self, int64_t ns);
+refusal_t fixture_take (fixture_t *self, const message_t *message);
+/* The newest published event with that payload, decoded; the caller frees it. NULL: none. */
+Belfry__V1__Event *fixture_published (const fixture_t *self, unsigned payload_case);
+size_t fixture_count (const fixture_t *self, unsigned payload_case);
+bool fixture_said (const fixture_t *self, const char *part);
+
+/* Sends a control frame as node (NULL: an unsigned viewer), and decodes the newest answer, which the
+ * caller frees. keyring NULL: unsigned. */
+Belfry__V1__Control *fixture_ask (
+        fixture_t *self, Belfry__V1__Control *control, keyring_t *keyring, const char *node);
+/* The status of everything, from an unsigned request. The caller frees it. */
+Belfry__V1__Control *fixture_status (fixture_t *self, const char *node);
+/* As a reason is counted in the status. */
+uint64_t fixture_refused (fixture_t *self, refusal_t reason);
+/* Welcomed (or not) as the agent behind signer. */
+Belfry__V1__Control *fixture_hello (fixture_t *self, const signer_t *signer, const char *node,
+        uint64_t incarnation, uint64_t nonce, const char *peer_address);
+
+#endif
