@@ -172,6 +172,9 @@ static int set_label (ProtobufCMessage *message, arena_t *arena, const field_pla
 	char *copy = arena_copy (arena, span_str (value));
 	if (!copy)
 		return no_memory (err);
+	if (!label && *count_of (message, plan->field) >= plan->count_max)
+		return error_set (err, -EINVAL, "%s takes at most %u entries", plan->field->name,
+		        (unsigned) plan->count_max);
 	if (!label) {
 		char *key_copy = arena_copy (arena, span_str (key));
 		void *element = key_copy ? fields_append (message, arena, plan) : NULL;

@@ -16,13 +16,18 @@ typedef struct {
 	size_t start, end; /* where the line began, where it is full */
 	char path[PATH_MAX_BYTES];
 	size_t path_size;
+	bool cut;
 } text_t;
 
 static void put_message (text_t *self, const message_plan_t *plan, const ProtobufCMessage *message);
 
-static bool full (const text_t *self)
+/* Asked only while there is more to write: what it stops is missing. */
+static bool full (text_t *self)
 {
-	return self->out->size >= self->end || buffer_failed (self->out);
+	if (self->out->size < self->end && !buffer_failed (self->out))
+		return false;
+	self->cut = true;
+	return true;
 }
 
 /* What would steer a terminal or turn the direction of text: C1 controls, line and paragraph
@@ -287,10 +292,11 @@ static void put_message (text_t *self, const message_plan_t *plan, const Protobu
 /* Cuts a line that passed its bound, between characters. */
 static void finish (text_t *self)
 {
-	if (self->out->size <= self->end)
+	if (self->out->size <= self->end && !self->cut)
 		return;
-	size_t cut = self->end;
-	while (cut > self->start && ((unsigned char) self->out->data[cut] & 0xc0) == 0x80)
+	size_t cut = self->end < self->out->size ? self->end : self->out->size;
+	while (cut > self->start && cut < self->out->size &&
+	        ((unsigned char) self->out->data[cut] & 0xc0) == 0x80)
 		cut--;
 	buffer_cut (self->out, cut);
 	buffer_text (self->out, "...");
