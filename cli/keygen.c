@@ -1,0 +1,208 @@
+/* Keys go to a file of the owner's alone, never to a terminal unless --out - says so. What is written
+ * is read back by the keyring's own parser first: no file that a program would refuse. */
+
+#include "cli/command.h"
+#include "cli/secret_file.h"
+#include "wire/keyring.h"
+#include "wire/topic.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+typedef struct {
+	uint64_t epoch;
+	const char *out, *state;
+	bool add;
+} keygen_t;
+
+#define AT(member) offsetof (keygen_t, member)
+static const option_t options[] = {
+	{ "epoch", "N", "the epoch's number (secret: default 1; node: default every one)", OPTION_COUNT,
+	        AT (epoch) },
+	{ "out", "FILE", "where the keyring goes; - is standard output", OPTION_TEXT, AT (out) },
+	{ "state", "STATE", "next, active or retiring (default active; next with --add)", OPTION_TEXT,
+	        AT (state) },
+	{ "add", NULL, "append the epoch to the keyring that FILE is", OPTION_FLAG, AT (add) },
+};
+
+static int complain (session_t *session, const err_t *err)
+{
+	output_complain (session->output, "%s", err->text);
+	return ANSWER_NO;
+}
+
+/* Checks the text as a keyring and puts it where it belongs. */
+static int keyring_write (session_t *session, const keygen_t *values, const secret_text_t *text)
+{
+	err_t err = { 0 };
+	keyring_t *keyring;
+	bool to_stdout = strcmp (values->out, "-") == 0;
+	int r = keyring_parse (text->text, text->size, values->out, &keyring, &err);
+	if (r)
+		return complain (session, &err);
+	keyring_destroy (&keyring);
+	if (to_stdout) {
+		fwrite (text->text, 1, text->size, session->output->out);
+		return DONE;
+	}
+	r = secret_file_write (values->out, text, values->add, &err);
+	if (r)
+		return complain (session, &err);
+	fprintf (session->output->err, "wrote %s (mode 0600)\n", values->out);
+	return DONE;
+}
+
+static int keyring_line (secret_text_t *text, uint32_t epoch, const char *state, const char *node,
+        const uint8_t key[MAC_KEY_SIZE])
+{
+	char head[80];
+	snprintf (
+	        head, sizeof head, "%u %s %s%s ", epoch, state, node ? "node:" : "secret", node ? node : "");
+	int r = secret_text_append (text, head);
+	if (!r)
+		r = secret_text_append_hex (text, key, MAC_KEY_SIZE);
+	return r ? r : secret_text_append (text, "\n");
+}
+
+static int keygen_secret (session_t *session, const keygen_t *values)
+{
+	err_t err = { 0 };
+	secret_text_t text = { 0 };
+	const char *state = values->state ? values->state : values->add ? "next" : "active";
+	int r = secret_text_new (&text, &err);
+	if (!r && values->add)
+		r = secret_file_read (values->out, &text, &err);
+	if (!r) {
+		uint8_t key[MAC_KEY_SIZE];
+		bool open_end = text.size > 0 && text.text[text.size - 1] != '\n';
+		randombytes_buf (key, sizeof key);
+		r = open_end ? secret_text_append (&text, "\n") : 0;
+		if (!r)
+			r = keyring_line (
+			        &text, (uint32_t) (values->epoch ? values->epoch : 1), state, NULL, key);
+		sodium_memzero (key, sizeof key);
+		if (r)
+			error_set (&err, r, "%s: larger than a keyring may be", values->out);
+	}
+	int status = r ? complain (session, &err) : keyring_write (session, values, &text);
+	secret_text_free (&text);
+	return status;
+}
+
+typedef struct {
+	keyring_t *keyring;
+	secret_text_t *text;
+	const char *node;
+	uint64_t epoch; /* 0: all */
+	unsigned n;
+	int r;
+} derive_t;
+
+static void derive_epoch (void *arg, uint32_t epoch, key_state_t state, span_t node)
+{
+	static const char *const states[] = { "", "next", "active", "retiring" };
+	derive_t *self = arg;
+	uint8_t key[MAC_KEY_SIZE];
+	if (self->r || node.size > 0 || (self->epoch && self->epoch != epoch))
+		return;
+	self->r = keyring_derive (self->keyring, epoch, span_str (self->node), key);
+	if (!self->r)
+		self->r = keyring_line (self->text, epoch, states[state], self->node, key);
+	sodium_memzero (key, sizeof key);
+	self->n++;
+}
+
+static int keygen_node (session_t *session, const keygen_t *values, const char *node)
+{
+	const char *file = session->config->keyring;
+	err_t err = { 0 };
+	secret_text_t text = { 0 };
+	keyring_t *keyring = NULL;
+	int r = keyring_load (file, &keyring, &err);
+	if (!r)
+		r = secret_text_new (&text, &err);
+	if (!r) {
+		derive_t derive = { .keyring = keyring, .text = &text, .node = node, .epoch = values->epoch };
+		keyring_visit (keyring, derive_epoch, &derive);
+		if (derive.r)
+			r = error_set (
+			        &err, derive.r, "%s: no key can be derived: %s", file, strerror (-derive.r));
+		else if (derive.n == 0 && !keyring_has_secret (keyring))
+			r = error_set (&err, -ENOKEY,
+			        "%s holds no cluster secret, only nodes' keys: none can be derived", file);
+		else if (derive.n == 0)
+			r = error_set (&err, -ENOKEY, "%s holds no epoch %llu", file,
+			        (unsigned long long) values->epoch);
+	}
+	int status = r ? complain (session, &err) : keyring_write (session, values, &text);
+	secret_text_free (&text);
+	keyring_destroy (&keyring);
+	return status;
+}
+
+static int run (session_t *session, const void *values_, const words_t *words)
+{
+	const keygen_t *values = values_;
+	const char *what = words->n > 0 ? words->at[0] : "";
+	bool secret = strcmp (what, "secret") == 0, node = strcmp (what, "node") == 0;
+	if (strcmp (what, "curve") == 0 || strcmp (what, "token") == 0) {
+		output_complain (session->output, "'keygen %s' is not in this release", what);
+		return USAGE_WRONG;
+	}
+	if (!secret && !node)
+		return usage_wrong (session, "keygen",
+		        *what ? "keygen makes a secret or a node's key, not '%s'"
+		              : "keygen what? 'secret' or 'node NAME'%s",
+		        what);
+	if (words->n != (secret ? 1u : 2u))
+		return usage_wrong (session, "keygen",
+		        secret ? "keygen secret takes no further words"
+		               : "keygen node takes one name: keygen node NAME");
+	if (!values->out)
+		return usage_wrong (
+		        session, "keygen", "--out FILE says where the keyring goes (- is standard output)");
+	if (values->epoch > UINT32_MAX)
+		return usage_wrong (session, "keygen", "an epoch is at most 4294967295");
+	if (secret) {
+		static const char *const states[] = { "next", "active", "retiring", NULL };
+		bool known = !values->state;
+		for (size_t i = 0; states[i] && !known; i++)
+			known = strcmp (values->state, states[i]) == 0;
+		if (!known)
+			return usage_wrong (session, "keygen",
+			        "--state %s: one of next, active, retiring is wanted", values->state);
+		if (values->add && strcmp (values->out, "-") == 0)
+			return usage_wrong (
+			        session, "keygen", "--add needs a keyring to append to: --out FILE");
+		return keygen_secret (session, values);
+	}
+	if (values->state || values->add)
+		return usage_wrong (session, "keygen",
+		        "keygen node takes states and epochs from the keyring: no --%s",
+		        values->state ? "state" : "add");
+	if (!topic_name_valid (span_str (words->at[1]), TOPIC_NODE_MAX))
+		return usage_wrong (session, "keygen",
+		        "'%s' is no node name: at most %d of [A-Za-z0-9._-], a letter or digit first",
+		        words->at[1], TOPIC_NODE_MAX);
+	if (!session->config->keyring)
+		return usage_wrong (session, "keygen",
+		        "keygen node needs the cluster's keyring: --keyring FILE or BELFRY_KEYRING");
+	return keygen_node (session, values, words->at[1]);
+}
+
+const command_t command_keygen = {
+	.name = "keygen",
+	.synopsis =
+	        "secret [--epoch N] [--state STATE] [--add] --out FILE | node NAME [--epoch N] --out FILE",
+	.summary = "make a cluster secret, or one node's key from it",
+	.text = "secret: 32 random bytes as an epoch of a keyring. FILE is made with mode 0600 and never\n"
+	        "overwritten; --add appends another epoch to it, as next unless --state says otherwise.\n"
+	        "node: the keyring of one node alone, derived from the cluster's (--keyring or\n"
+	        "BELFRY_KEYRING): a stolen node then holds no other node's key.\n"
+	        "Lines of a keyring: EPOCH next|active|retiring secret|node:NAME HEX64.",
+	.options = options,
+	.n_options = sizeof options / sizeof *options,
+	.values_size = sizeof (keygen_t),
+	.run = run,
+};
