@@ -119,7 +119,8 @@ static bool key_elsewhere (const conf_table_t *table, const char *key, char *pat
 	return false;
 }
 
-static void unknown_say (conf_fill_t *self, const conf_table_t *table, const conf_node_t *child)
+/* Returns the key that was meant, or NULL. */
+static const char *unknown_say (conf_fill_t *self, const conf_table_t *table, const conf_node_t *child)
 {
 	const char *known[KEYS_MAX];
 	char all[320] = "", elsewhere[FILL_PATH_MAX], quoted[WORD_QUOTED_MAX];
@@ -132,6 +133,10 @@ static void unknown_say (conf_fill_t *self, const conf_table_t *table, const con
 	}
 	known[table->n] = NULL;
 	err_t err;
+	if (self->errors->n == CONF_ERRORS_MAX) {
+		say (self, child->key_line, "unknown"); /* only counted: a hostile file has thousands */
+		return NULL;
+	}
 	const char *nearest = word_nearest (child->key, known);
 	word_quote (child->key, quoted);
 	quoted[strlen (quoted) - 1] = '\0'; /* say's quotes go round the whole path */
@@ -144,6 +149,7 @@ static void unknown_say (conf_fill_t *self, const conf_table_t *table, const con
 	size_t before = path_push_key (self, quoted + 1);
 	say (self, child->key_line, err.text);
 	path_pop (self, before);
+	return nearest;
 }
 
 /* --- lists ---------------------------------------------------------------------------------- */
@@ -394,11 +400,10 @@ static void option_fill (
 		say (self, node->line, err.text);
 }
 
-/* What the key would be, from its text in the table: "key 'cluster': missing; the cluster's name". */
 static void missing_say (conf_fill_t *self, const conf_option_t *option, const conf_node_t *node)
 {
 	conf_wrong (
-	        self, node, option->key, "missing; it is %s: %s", field_wanted (option->type), option->text);
+	        self, node, option->key, "missing; give %s: %s", field_wanted (option->type), option->text);
 }
 
 /* node: a map, or nothing at all, which lacks what is required like an empty one. */
@@ -412,10 +417,14 @@ static void object_fill (conf_fill_t *self, const conf_table_t *table, void *obj
 		say (self, node->key_line, err.text);
 		return;
 	}
+	const char *meant[KEYS_MAX];
+	size_t n_meant = 0;
 	for (const conf_node_t *child = node->first; child; child = child->next) {
 		const conf_option_t *option = option_find (table, child->key);
 		if (!option) {
-			unknown_say (self, table, child);
+			const char *key = unknown_say (self, table, child);
+			if (key && n_meant < KEYS_MAX)
+				meant[n_meant++] = key;
 			continue;
 		}
 		size_t before = path_push_key (self, child->key);
@@ -424,7 +433,10 @@ static void object_fill (conf_fill_t *self, const conf_table_t *table, void *obj
 	}
 	for (size_t i = 0; i < table->n; i++) {
 		const conf_option_t *option = &table->options[i];
-		if (option->flags & CONF_REQUIRED && !conf_node_find (node, option->key))
+		bool mistyped = false;
+		for (size_t j = 0; j < n_meant; j++)
+			mistyped = mistyped || meant[j] == option->key;
+		if (option->flags & CONF_REQUIRED && !mistyped && !conf_node_find (node, option->key))
 			missing_say (self, option, node);
 	}
 	if (table->check)

@@ -151,7 +151,7 @@ typedef struct {
 	bool wrong;
 } take_t;
 
-static void unknown_say (take_t *self, const char *name, size_t line)
+static void unknown_say (const take_t *self, const char *name, size_t line)
 {
 	const char *known[RULES_MAX + 1], *nearest;
 	char quoted[WORD_QUOTED_MAX];
@@ -163,7 +163,6 @@ static void unknown_say (take_t *self, const char *name, size_t line)
 	conf_errors_add (self->errors, self->file, line,
 	        "there is no rule %s that 'enabled: false' could remove%s%s%s", word_quote (name, quoted),
 	        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
-	self->wrong = true;
 }
 
 static void set_remove (rule_set_t *self, rule_t *rule)
@@ -174,44 +173,47 @@ static void set_remove (rule_set_t *self, rule_t *rule)
 	self->n--;
 }
 
-static int rule_take (take_t *self, rule_source_t *source, const conf_node_t *node)
+/* Whether the rule's name goes with what the set holds; else says why not. */
+static bool name_check (take_t *self, const rule_source_t *source, const rule_t *old, const conf_node_t *node)
 {
-	rule_t *old = set_find (self->set, source->name);
 	char quoted[WORD_QUOTED_MAX];
-	if (old && strcmp (old->file, shipped_name) != 0) {
+	if (old && strcmp (old->file, shipped_name) != 0)
 		conf_errors_add (self->errors, self->file, node->line, "rule %s stands in %s:%zu too",
 		        word_quote (source->name, quoted), old->file, old->line);
-		self->wrong = true;
+	else if (!old && !source->enabled && !conf_node_find (node, "when"))
+		unknown_say (self, source->name, node->line);
+	else if (!old && source->enabled && self->set->n >= RULES_MAX)
+		conf_errors_add (self->errors, self->file, node->line, "more than %d rules", RULES_MAX);
+	else
+		return true;
+	self->wrong = true;
+	return false;
+}
+
+/* sound: the file so far had no error, so the rule can be compiled. */
+static int rule_take (take_t *self, rule_source_t *source, const conf_node_t *node, bool sound)
+{
+	rule_t rule, *old = source->name ? set_find (self->set, source->name) : NULL;
+	if (!source->name || !name_check (self, source, old, node) || !sound)
 		return 0;
-	}
 	if (!source->enabled) {
 		if (old)
 			set_remove (self->set, old);
-		else if (!conf_node_find (node, "when"))
-			unknown_say (self, source->name, node->line);
-		return 0;
-	}
-	if (!old && self->set->n >= RULES_MAX) {
-		conf_errors_add (self->errors, self->file, node->line, "more than %d rules", RULES_MAX);
-		self->wrong = true;
-		return 0;
-	}
-	rule_t rule;
-	int r = rule_compile (source, self->file, node->line, &rule);
-	if (r < 0)
-		return r;
-	if (old) {
-		rule_clear (old);
-		*old = rule;
 		return 0;
 	}
 	rule_t *rules = realloc (self->set->rules, (self->set->n + 1) * sizeof *rules);
-	if (!rules) {
-		rule_clear (&rule);
+	if (!rules)
 		return -ENOMEM;
-	}
 	self->set->rules = rules;
-	rules[self->set->n++] = rule;
+	int r = rule_compile (source, self->file, node->line, &rule);
+	if (r < 0)
+		return r;
+	old = set_find (self->set, rule.name);
+	if (old)
+		rule_clear (old);
+	else
+		old = &rules[self->set->n++];
+	*old = rule;
 	return 0;
 }
 
@@ -223,15 +225,13 @@ static int tree_take (take_t *self, conf_tree_t *tree, int r)
 	self->wrong = self->wrong || r == CONF_E_FLAWED;
 	r = conf_object_init (table, &file);
 	if (r == 0) {
-		r = conf_object_fill (table, tree, &file, self->errors);
+		int filled = conf_object_fill (table, tree, &file, self->errors);
 		const conf_node_t *list = conf_node_find (conf_tree_root (tree), "rules");
 		const conf_node_t *node = list ? list->first : NULL;
+		r = filled == -ENOMEM ? filled : 0;
+		self->wrong = self->wrong || filled < 0;
 		for (size_t i = 0; r == 0 && i < file.rules.n; i++, node = node->next)
-			r = rule_take (self, &file.rules.items[i], node);
-		if (r == -EINVAL) {
-			self->wrong = true;
-			r = 0;
-		}
+			r = rule_take (self, &file.rules.items[i], node, filled == 0);
 		conf_object_clear (table, &file);
 	}
 	conf_tree_destroy (&tree);

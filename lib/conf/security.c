@@ -20,17 +20,30 @@ static bool off_loopback (const char *value)
 	return r == 0 && !endpoint_is_loopback (&endpoint);
 }
 
-/* The form of the keys is checked too, so that what is right now is right once CURVE is there. */
+/* Says what is wrong with a key of `security`, at its line. */
+#define security_wrong(fill, security, key, ...) \
+	conf_wrong_at (fill, key_line (security, key), "security." key, __VA_ARGS__)
+
+static size_t key_line (const conf_node_t *security, const char *key)
+{
+	const conf_node_t *node = conf_node_find (security, key);
+	return node ? node->key_line : security ? security->key_line : 0;
+}
+
+static const char no_curve[] = "this release cannot do CURVE yet; leave it out and stay on loopback";
+
+/* The form of the key is checked too, so that what is right now is right once CURVE is there. */
 static void curve_check (conf_fill_t *fill, const security_config_t *self, const conf_node_t *security)
 {
-	static const char *const keys[] = { "curve", "clients", "server_key" };
 	if (self->server_key && !security_z85_valid (self->server_key))
-		conf_wrong (fill, security, "server_key", "is no Z85 key of 40 characters");
-	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-		if (conf_node_find (security, keys[i]))
-			conf_wrong (fill, security, keys[i],
-			        "this release cannot do CURVE yet; leave it out and stay on loopback");
-	}
+		security_wrong (
+		        fill, security, "server_key", "is no Z85 key of 40 characters, and %s", no_curve);
+	else if (conf_node_find (security, "server_key"))
+		security_wrong (fill, security, "server_key", "%s", no_curve);
+	if (conf_node_find (security, "curve"))
+		security_wrong (fill, security, "curve", "%s", no_curve);
+	if (conf_node_find (security, "clients"))
+		security_wrong (fill, security, "clients", "%s", no_curve);
 }
 
 void security_check (conf_fill_t *fill, const security_config_t *self, const conf_node_t *root,
@@ -41,7 +54,7 @@ void security_check (conf_fill_t *fill, const security_config_t *self, const con
 	bool keyed = conf_node_find (security, "keyring") != NULL;
 	bool wrong_insecure = conf_node_find (security, "insecure") && !self->insecure && !keyed;
 	if (keyed && self->insecure)
-		conf_wrong (fill, security, "insecure",
+		security_wrong (fill, security, "insecure",
 		        "stands beside 'keyring', and a program runs keyed or insecure: keep one");
 	if (!keyed && !self->insecure)
 		conf_wrong (fill, root, "security",
@@ -49,7 +62,7 @@ void security_check (conf_fill_t *fill, const security_config_t *self, const con
 		        "only)%s",
 		        wrong_insecure ? "; insecure: false is neither" : "");
 	if (self->insecure_bind && !self->insecure)
-		conf_wrong (fill, security, "insecure_bind", "means nothing without insecure: true");
+		security_wrong (fill, security, "insecure_bind", "means nothing without insecure: true");
 	curve_check (fill, self, security);
 	for (size_t i = 0; i < n; i++) {
 		const security_address_t *address = &addresses[i];

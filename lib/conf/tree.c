@@ -283,6 +283,7 @@ static int build_event (builder_t *b, const yaml_event_t *event)
 {
 	uint32_t line = line_of (event->start_mark);
 	conf_node_t *node;
+	char quoted[WORD_QUOTED_MAX];
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		if (!b->tree->root)
@@ -304,7 +305,9 @@ static int build_event (builder_t *b, const yaml_event_t *event)
 	case YAML_MAPPING_END_EVENT:
 		return build_unique (b, b->open[--b->depth]);
 	case YAML_ALIAS_EVENT:
-		refuse_extras (b, line, event->data.alias.anchor, NULL);
+		build_refuse (b, line,
+		        "alias %s; anchors and aliases are not taken here, write the value out",
+		        word_quote ((const char *) event->data.alias.anchor, quoted));
 		if (build_wants_key (b))
 			return -EINVAL;
 		return build_node (b, CONF_REFUSED, line, &node);
