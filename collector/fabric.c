@@ -199,13 +199,13 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 	int r = core_new (&options->core, &port, now, &self->core, err);
 	if (r)
 		return r;
-	/* Subscribers first, agents last: nothing arrives that nobody could hear. */
-	if ((r = bind_one (self, LINK_COLLECTOR_OUTLET, options->stream_out, self->stream_out, &self->outlet,
-	             err)) ||
-	        (r = bind_one (self, LINK_CONTROL_SERVER, options->control, self->control_at, &self->control,
-	                 err)) ||
-	        (r = bind_one (self, LINK_COLLECTOR_INTAKE, options->stream_in, self->stream_in,
-	                 &self->intake, err)))
+	/* The intake takes nothing before it has subscribed, which is last. */
+	if ((r = bind_one (
+	             self, LINK_COLLECTOR_INTAKE, options->stream_in, self->stream_in, &self->intake, err)) ||
+	        (r = bind_one (self, LINK_COLLECTOR_OUTLET, options->stream_out, self->stream_out,
+	                 &self->outlet, err)) ||
+	        (r = bind_one (
+	                 self, LINK_CONTROL_SERVER, options->control, self->control_at, &self->control, err)))
 		return r;
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes && !r; i++)
 		r = link_subscribe (self->intake, span_str (prefixes[i]));
