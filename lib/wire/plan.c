@@ -136,6 +136,7 @@ static const message_plan_t *plan_add (const ProtobufCMessageDescriptor *descrip
 	if (known)
 		return known;
 	assert (n_plans < PLANS_MAX && n_fields + descriptor->n_fields <= FIELDS_MAX);
+	assert (descriptor->n_fields <= PLAN_FIELDS_MAX);
 	message_plan_t *plan = &plans[n_plans++];
 	field_plan_t *own = &fields[n_fields];
 	uint16_t *order = &orders[n_fields];

@@ -16,6 +16,8 @@ typedef enum { UNIT_NONE, UNIT_TIME, UNIT_DURATION, UNIT_BYTES, UNIT_RATIO, UNIT
 
 typedef struct message_plan message_plan_t;
 
+enum { PLAN_FIELDS_MAX = 64 }; /* of one message: they fit a bit set */
+
 typedef struct {
 	const ProtobufCFieldDescriptor *field;
 	const message_plan_t *message; /* of a message field, else NULL */
