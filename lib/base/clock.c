@@ -107,11 +107,16 @@ int duration_parse (const char *text, int64_t *ret_ns)
 
 char *duration_format (int64_t ns, char text[DURATION_TEXT_MAX])
 {
+	const size_t largest = sizeof units / sizeof units[0] - 2;
 	size_t i = 0;
-	uint64_t size = ns < 0 ? (uint64_t) -ns : (uint64_t) ns;
-	while (i + 2 < sizeof units / sizeof units[0] && size >= (uint64_t) units[i + 1].ns)
+	uint64_t size = ns < 0 ? 0 - (uint64_t) ns : (uint64_t) ns;
+	while (i < largest && size >= (uint64_t) units[i + 1].ns)
 		i++;
-	snprintf (text, DURATION_TEXT_MAX, "%.3g%s", (double) ns / (double) units[i].ns,
-		ns == 0 ? "s" : units[i].unit);
+	double value = (double) ns / (double) units[i].ns;
+	/* What three digits would round up to a thousand is one of the next unit. */
+	if (i < largest && fabs (value) >= 999.5 && units[i + 1].ns == 1000 * units[i].ns)
+		value = (double) ns / (double) units[++i].ns;
+	snprintf (text, DURATION_TEXT_MAX, fabs (value) >= 999.5 ? "%.0f%s" : "%.3g%s", value,
+	        ns == 0 ? "s" : units[i].unit);
 	return text;
 }
