@@ -11,6 +11,7 @@
 
 #include "wire/arena.h"
 #include "wire/envelope.h"
+#include "wire/scan.h"
 #include "wire/topic.h"
 #include "wire/validate.h"
 
@@ -348,6 +349,9 @@ static refusal_t take (ingest_t *self, entry_t *entry, entry_t *parsed, span_t t
 		if (topic_node_is_collector (entry->parts.node) || span_is (entry->parts.source, "collector"))
 			return REFUSAL_RESERVED;
 	}
+	/* What decoding hides is looked for first: another reader of these bytes must see the same event. */
+	if (scan_message (&belfry__v1__event__descriptor, envelope.event))
+		return REFUSAL_MALFORMED;
 	arena_reset (self->arena);
 	const Belfry__V1__Event *event = belfry__v1__event__unpack (
 	        arena_allocator (self->arena), envelope.event.size, envelope.event.data);
