@@ -23,6 +23,7 @@ static void note (void *arg, int id, moment_t now)
 	size_t which = (size_t) ((int64_t *) arg - heap.deadlines);
 	(void) id;
 	(void) now;
+	cr_assert_lt (heap.runs, MANY);
 	heap.ran[heap.runs++] = (int) which;
 }
 
@@ -88,5 +89,21 @@ Test (timers, ids_that_wrapped_are_positive_and_not_in_use)
 	cr_assert_eq (first, 1);
 	heap.timers.last_id = INT_MAX;
 	cr_assert_eq (timers_add (&heap.timers, (mono_t){ 1 }, 0, note, heap.deadlines), 2);
+	timers_clear (&heap.timers);
+}
+
+static void add_a_late_one (void *arg, int id, moment_t now)
+{
+	note (arg, id, now);
+	timers_add (&heap.timers, (mono_t){ now.mono.ns - 5 }, 0, add_a_late_one, arg);
+}
+
+Test (timers, one_that_a_handler_adds_waits_for_the_next_call)
+{
+	timers_add (&heap.timers, (mono_t){ 10 }, 0, add_a_late_one, heap.deadlines);
+	timers_run (&heap.timers, at (10));
+	cr_assert_eq (heap.runs, 1);
+	timers_run (&heap.timers, at (10));
+	cr_assert_eq (heap.runs, 2);
 	timers_clear (&heap.timers);
 }
