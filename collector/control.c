@@ -263,8 +263,8 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 	if (incarnation_new)
 		/* What this collector saw begin it counts from 1; one that runs already, from what comes. */
 		node_begin (node, hello->incarnation, hello->boot_nonce, known);
-	/* After a restart of either side the catalogues are not here; asking once more costs little. */
-	node->want_catalogues = !known || incarnation_new;
+	/* After a restart of either side the catalogues are not here. */
+	node->want_catalogues = !node->welcomed;
 	node->welcomed = true;
 	node->ephemeral = hello->ephemeral;
 	snprintf (node->version, sizeof node->version, "%s", hello->version);
