@@ -15,7 +15,7 @@ static const option_t options[] = {
 	{ "node", "NAME", "about this node", OPTION_TEXT, AT (node) },
 	{ "name", "NAME", "of the rule of this name", OPTION_TEXT, AT (name) },
 	{ "state", "STATE", "pending, firing, resolved or unknown", OPTION_TEXT, AT (state) },
-	{ "severity", "NAME", "debug, info, warning, error or critical, at least", OPTION_SEVERITY,
+	{ "severity", "NAME", "at least: debug, info, warning, error or critical", OPTION_SEVERITY,
 	        AT (severity) },
 };
 
@@ -98,9 +98,8 @@ const command_t command_alerts = {
 	.name = "alerts",
 	.synopsis = "",
 	.summary = "what is wrong, or was a moment ago",
-	.text = "Prints the collector's alerts, one a line: pending, firing, unknown (the data stopped), "
-	        "and\n"
-	        "those that were resolved lately. Exit status 1 when none matches.",
+	.text = "Prints the collector's alerts, one a line: pending, firing, unknown (the data\n"
+	        "stopped), and those resolved lately. Exit status 1 when none matches.",
 	.options = options,
 	.n_options = sizeof options / sizeof *options,
 	.values_size = sizeof (alerts_t),

@@ -67,10 +67,9 @@ const command_t command_check = {
 	.name = "check",
 	.synopsis = "FILE ...",
 	.summary = "say everything that is wrong with configuration and rule files",
-	.text = "Reads an agent's, a collector's or this command's configuration, or a file of alert rules;\n"
-	        "which of them it is, its keys tell. Prints every error as FILE:LINE: what is wrong, and "
-	        "what\n"
-	        "would be right. Exit status 1 when any file has one.",
+	.text = "Reads an agent's, a collector's or this command's configuration, or a file of\n"
+	        "alert rules; its keys tell which. Prints every error as FILE:LINE: what is\n"
+	        "wrong, and what would be right. Exit status 1 when any file has one.",
 	.local = true,
 	.run = run,
 };

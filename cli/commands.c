@@ -19,7 +19,7 @@ static const char *const later[] = { "top", "events", "ack", "silence", "mainten
 	"interval", "node", "incident", "drill" };
 enum { N_LATER = sizeof later / sizeof *later };
 
-enum { HELP_TEXT_COLUMN = 22, DEADLINE_DEFAULT_S = 3 };
+enum { HELP_TEXT_COLUMN = 18, DEADLINE_DEFAULT_S = 3 };
 
 typedef struct {
 	const char *config, *stream, *control, *keyring;
@@ -29,15 +29,13 @@ typedef struct {
 
 #define GLOBAL(member) offsetof (globals_t, member)
 static const option_t global_options[] = {
-	{ "config", "FILE", "where the collector is, from a file: stream, control, keyring, socket",
-	        OPTION_TEXT, GLOBAL (config) },
-	{ "stream", "ENDPOINT", "the collector's stream out (default tcp://127.0.0.1:7702)", OPTION_TEXT,
+	{ "config", "FILE", "a file with stream, control, keyring, socket", OPTION_TEXT, GLOBAL (config) },
+	{ "stream", "ENDPOINT", "the collector's stream (tcp://127.0.0.1:7702)", OPTION_TEXT,
 	        GLOBAL (stream) },
-	{ "control", "ENDPOINT", "the collector's control (default tcp://127.0.0.1:7703)", OPTION_TEXT,
+	{ "control", "ENDPOINT", "the collector's control (tcp://127.0.0.1:7703)", OPTION_TEXT,
 	        GLOBAL (control) },
-	{ "keyring", "FILE", "the keyring that checks MACs (default none: nothing is verified)", OPTION_TEXT,
-	        GLOBAL (keyring) },
-	{ "timeout", "DURATION", "how long to wait for the collector (default 3s)", OPTION_DURATION,
+	{ "keyring", "FILE", "checks MACs; without one nothing is verified", OPTION_TEXT, GLOBAL (keyring) },
+	{ "timeout", "DURATION", "how long to wait for an answer (3s)", OPTION_DURATION,
 	        GLOBAL (timeout_ns) },
 	{ "json", NULL, "one JSON object a line", OPTION_FLAG, GLOBAL (json) },
 	{ "help", NULL, "say what the command does", OPTION_FLAG, GLOBAL (help) },
@@ -78,19 +76,18 @@ static void print_options (FILE *out, const option_t *options, size_t n)
 
 static void print_help (FILE *out)
 {
-	fputs ("usage: belfry [--config FILE | --stream ENDPOINT --control ENDPOINT] COMMAND "
-	       "...\n\nCommands:\n",
+	fputs ("usage: belfry [--config FILE | --stream ENDPOINT --control ENDPOINT] COMMAND ...\n\n"
+	       "Commands:\n",
 	        out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf (out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fputs ("  help       this, or what one command does: belfry help COMMAND\n\nOptions of every "
-	       "command:\n",
+	fputs ("  help       this, or what one command does: help COMMAND\n\n"
+	       "Options of every command:\n",
 	        out);
 	print_options (out, global_options, N_GLOBAL);
-	fputs ("\nEnvironment: BELFRY_STREAM, BELFRY_CONTROL, BELFRY_KEYRING (to check MACs), BELFRY_SOCKET "
-	       "(the\n"
-	       "agent's). Exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 not reachable, 4 "
-	       "refused.\n",
+	fputs ("\nEnvironment: BELFRY_STREAM, BELFRY_CONTROL, BELFRY_KEYRING, BELFRY_SOCKET (the\n"
+	       "agent's). Exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 not\n"
+	       "reachable, 4 refused.\n",
 	        out);
 }
 
@@ -102,7 +99,7 @@ static void print_command_help (FILE *out, const command_t *command)
 		fputs ("\nOptions:\n", out);
 		print_options (out, command->options, command->n_options);
 	}
-	fputs ("\nOptions of every command: --config, --stream, --control, --timeout, --json, --help; see "
+	fputs ("\nBesides: --config, --stream, --control, --keyring, --timeout, --json; see\n"
 	       "'belfry help'.\n",
 	        out);
 }

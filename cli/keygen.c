@@ -18,12 +18,10 @@ typedef struct {
 
 #define AT(member) offsetof (keygen_t, member)
 static const option_t options[] = {
-	{ "epoch", "N", "the epoch's number (secret: default 1; node: default every one)", OPTION_COUNT,
-	        AT (epoch) },
+	{ "epoch", "N", "the epoch (secret: 1; node: every one)", OPTION_COUNT, AT (epoch) },
 	{ "out", "FILE", "where the keyring goes; - is standard output", OPTION_TEXT, AT (out) },
-	{ "state", "STATE", "next, active or retiring (default active; next with --add)", OPTION_TEXT,
-	        AT (state) },
-	{ "add", NULL, "append the epoch to the keyring that FILE is", OPTION_FLAG, AT (add) },
+	{ "state", "STATE", "next, active or retiring (active; with --add next)", OPTION_TEXT, AT (state) },
+	{ "add", NULL, "append the epoch to the keyring FILE", OPTION_FLAG, AT (add) },
 };
 
 static int complain (session_t *session, const err_t *err)
@@ -193,13 +191,12 @@ static int run (session_t *session, const void *values_, const words_t *words)
 
 const command_t command_keygen = {
 	.name = "keygen",
-	.synopsis =
-	        "secret [--epoch N] [--state STATE] [--add] --out FILE | node NAME [--epoch N] --out FILE",
+	.synopsis = "secret --out FILE | keygen node NAME --out FILE",
 	.summary = "make a cluster secret, or one node's key from it",
-	.text = "secret: 32 random bytes as an epoch of a keyring. FILE is made with mode 0600 and never\n"
-	        "overwritten; --add appends another epoch to it, as next unless --state says otherwise.\n"
-	        "node: the keyring of one node alone, derived from the cluster's (--keyring or\n"
-	        "BELFRY_KEYRING): a stolen node then holds no other node's key.\n"
+	.text = "secret: 32 random bytes as an epoch of a keyring. FILE is made with mode 0600\n"
+	        "and never overwritten; --add appends another epoch to it, as next unless --state\n"
+	        "says otherwise. node: the keyring of one node alone, derived from the cluster's\n"
+	        "(--keyring or BELFRY_KEYRING): a stolen node then holds no other node's key.\n"
 	        "Lines of a keyring: EPOCH next|active|retiring secret|node:NAME HEX64.",
 	.options = options,
 	.n_options = sizeof options / sizeof *options,

@@ -21,11 +21,10 @@ typedef struct {
 
 #define AT(member) offsetof (send_t, member)
 static const option_t options[] = {
-	{ "list", NULL, "print every channel, type and field; with CHANNEL or TYPE those alone", OPTION_FLAG,
-	        AT (list) },
-	{ "severity", "NAME", "debug, info, warning, error or critical (default info)", OPTION_SEVERITY,
+	{ "list", NULL, "print every channel, type and field", OPTION_FLAG, AT (list) },
+	{ "severity", "NAME", "debug, info, warning, error or critical (info)", OPTION_SEVERITY,
 	        AT (severity) },
-	{ "source", "NAME", "who says it (default operator)", OPTION_TEXT, AT (source) },
+	{ "source", "NAME", "who says it (operator)", OPTION_TEXT, AT (source) },
 	{ "correlation", "ID", "what it belongs to", OPTION_TEXT, AT (correlation) },
 };
 static const send_t defaults = { .source = "operator" };
@@ -240,16 +239,14 @@ static int run (session_t *session, const void *values_, const words_t *words)
 
 const command_t command_send = {
 	.name = "send",
-	.synopsis = "CHANNEL TYPE key=value ... | CHANNEL TYPE --json - | --list [CHANNEL | TYPE]",
+	.synopsis = "CHANNEL TYPE key=value ... | ... --json - | --list [TYPE]",
 	.summary = "an application's event, through this machine's agent",
-	.text = "Fields by dotted paths: samples.0.name=x, labels.disk=sda; durations as 12ms, sizes as "
-	        "4MiB,\n"
-	        "ratios as 52%, enums by name. --json - reads the payload from standard input, as tap "
-	        "prints\n"
-	        "it under 'event'. Waits until the agent has taken the event. BELFRY_SOCKET says where.\n"
-	        "  belfry send health ComponentHealth component=billing status=degraded details='queue is "
-	        "long'\n"
-	        "  belfry send logging LogEntry level=warning message='disk is slow' logger=billing\n"
+	.text = "Fields by dotted paths: samples.0.name=x, labels.disk=sda; durations as 12ms,\n"
+	        "sizes as 4MiB, ratios as 52%, enums by name. --json - reads the payload from\n"
+	        "standard input, as tap prints it under 'event'. Waits until the agent has taken\n"
+	        "the event; BELFRY_SOCKET says where it listens.\n"
+	        "  belfry send health ComponentHealth component=billing status=degraded\n"
+	        "  belfry send logging LogEntry level=warning message='disk is slow'\n"
 	        "Exit status 3 without an agent, 4 when it refuses.",
 	.options = options,
 	.n_options = sizeof options / sizeof *options,

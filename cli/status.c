@@ -13,8 +13,7 @@ typedef struct {
 
 #define AT(member) offsetof (status_t, member)
 static const option_t options[] = {
-	{ "nagios", NULL, "one line with performance data; exit status as a Nagios plugin's", OPTION_FLAG,
-	        AT (nagios) },
+	{ "nagios", NULL, "one line and exit status of a Nagios plugin", OPTION_FLAG, AT (nagios) },
 	{ "watch", NULL, "again every second, until it is interrupted", OPTION_FLAG, AT (watch) },
 };
 
@@ -126,10 +125,10 @@ const command_t command_status = {
 	.name = "status",
 	.synopsis = "[NODE]",
 	.summary = "the cluster, its nodes and what is wrong with them",
-	.text = "Asks the collector. With NODE: that node with its components, what its peers see, and why\n"
-	        "its state is what it is. Exit status 1 when there is no such node. LOST counts events of "
-	        "the\n"
-	        "node that never arrived; SEEN is how long ago it was last heard.",
+	.text = "Asks the collector. With NODE: that node with its components, how it sees its\n"
+	        "peers, and why its state is what it is; exit status 1 when there is none of that\n"
+	        "name. LOST counts events of the node that never arrived, SEEN says how long ago\n"
+	        "it was last heard.",
 	.options = options,
 	.n_options = sizeof options / sizeof *options,
 	.values_size = sizeof (status_t),

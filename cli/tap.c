@@ -22,14 +22,13 @@ typedef struct {
 static const option_t options[] = {
 	{ "count", "N", "end after N events", OPTION_COUNT, AT (count) },
 	{ "for", "DURATION", "end after 20s, 5m, ...", OPTION_DURATION, AT (for_ns) },
-	{ "snapshot", NULL, "fail where the snapshot cannot be had, instead of going without", OPTION_FLAG,
-	        AT (snapshot) },
-	{ "no-snapshot", NULL, "what happens from now on alone", OPTION_FLAG, AT (no_snapshot) },
+	{ "snapshot", NULL, "fail where no snapshot can be had", OPTION_FLAG, AT (snapshot) },
+	{ "no-snapshot", NULL, "only what happens from now on", OPTION_FLAG, AT (no_snapshot) },
 	{ "node", "NAME", "of or about this node", OPTION_TEXT, AT (node) },
 	{ "channel", "NAME", "of this channel", OPTION_TEXT, AT (channel) },
-	{ "severity", "NAME", "debug, info, warning, error or critical, at least", OPTION_SEVERITY,
+	{ "severity", "NAME", "at least: debug, info, warning, error or critical", OPTION_SEVERITY,
 	        AT (severity) },
-	{ "from", "OFFSET", "from the journal: not in this release", OPTION_TEXT, AT (from) },
+	{ "from", "OFFSET", "not in this release: it reads the journal", OPTION_TEXT, AT (from) },
 };
 
 typedef struct {
@@ -252,13 +251,12 @@ const command_t command_tap = {
 	.name = "tap",
 	.synopsis = "[PREFIX ...]",
 	.summary = "the stream of events, live",
-	.text = "Prints the newest event of each topic, then what happens. PREFIX is the beginning of "
-	        "topics,\n"
-	        "CHANNEL/CLASS/CLUSTER/NODE/SOURCE/: alerts/, alerts/critical/, metrics/persistence/. "
-	        "Without\n"
-	        "one everything is shown but the fabric's own beats (fabric/) and what is sent on demand\n"
-	        "(diagnostics/, logging/debug/: name them). With a keyring each event's MAC is checked, and\n"
-	        "what does not hold is refused, counted and said at the end.\n"
+	.text = "Prints the newest event of each topic, then what happens. PREFIX is how topics\n"
+	        "begin, CHANNEL/CLASS/CLUSTER/NODE/SOURCE/: alerts/, alerts/critical/,\n"
+	        "metrics/persistence/. Without one everything is shown but the fabric's own beats\n"
+	        "(fabric/) and what is sent on demand (diagnostics/, logging/debug/: name them).\n"
+	        "With a keyring each event's MAC is checked; what does not hold is refused,\n"
+	        "counted, and said at the end. --node, --channel and --severity filter.\n"
 	        "Exit status 0 when --count was reached, or something came; 1 when nothing did.",
 	.options = options,
 	.n_options = sizeof options / sizeof *options,

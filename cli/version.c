@@ -42,8 +42,8 @@ const command_t command_version = {
 	.name = "version",
 	.synopsis = "",
 	.summary = "this program, its libraries and the wire it speaks",
-	.text = "Prints the version of this program, of the frames it speaks, and of the libraries that\n"
-	        "it runs with. Asks nobody: the collector's version stands in 'belfry status --json'.",
+	.text = "Prints the version of this program, of the frames it speaks, and of the\n"
+	        "libraries it runs with. Asks nobody: 'belfry status --json' has the collector's.",
 	.local = true,
 	.run = run,
 };

@@ -28,7 +28,7 @@ typedef struct belfry_client belfry_client_t;
 
 enum {
 	BELFRY_CLIENT_ERROR_MAX = 512,   /* a sentence for a person, terminated */
-	BELFRY_CLIENT_PREFIXES_MAX = 64, /* libzmq loses subscriptions silently when there are many */
+	BELFRY_CLIENT_PREFIXES_MAX = 48, /* libzmq loses subscriptions silently when there are many */
 	BELFRY_CLIENT_PREFIX_MAX = 128,
 };
 
@@ -76,8 +76,8 @@ typedef struct {
  * 0 with *ret; else *ret untouched:
  * -EINVAL    an option is none, or the keyring's text
  * -ETIMEDOUT nothing answered within the deadline: not reachable
- * -EACCES    the collector refused
- * -EPERM, -ENOENT, ... the keyring file could not be used; -ENOMEM. */
+ * -EPERM     the collector refused
+ * -EACCES, -ENOENT, ... the keyring file could not be used; -EPROTO; -ENOMEM. */
 int belfry_client_open (const belfry_client_options_t *options, belfry_client_t **ret, char *error);
 
 /* Ends and nulls. NULL-safe. */
@@ -111,7 +111,7 @@ int belfry_client_samples (belfry_client_t *self, const belfry_client_event_t *e
         const belfry_client_sample_t **ret, size_t *ret_n);
 
 /* Asks the collector for the cluster's state, or one node's with node. error as in open. 0 with *ret,
- * freed by belfry_client_status_free; BELFRY_CLIENT_E_ABSENT: no such node; -ETIMEDOUT, -EACCES,
+ * freed by belfry_client_status_free; BELFRY_CLIENT_E_ABSENT: no such node; -ETIMEDOUT, -EPERM,
  * -EPROTO (an answer that is none), -EINVAL without a control endpoint, -ENOMEM. */
 int belfry_client_status (
         belfry_client_t *self, const char *node, Belfry__V1__StatusReply **ret, char *error);

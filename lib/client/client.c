@@ -360,7 +360,7 @@ int belfry_client_status (belfry_client_t *self, const char *node, Belfry__V1__S
 	if (error)
 		memcpy (error, err.text, sizeof err.text);
 	if (r)
-		return r;
+		return r == -ENOENT ? BELFRY_CLIENT_E_ABSENT : r;
 	Belfry__V1__StatusReply *status = answer->status;
 	answer->body_case = BELFRY__V1__CONTROL__BODY__NOT_SET;
 	answer->status = NULL;

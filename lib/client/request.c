@@ -140,7 +140,8 @@ int request_answer (requests_t *self, Belfry__V1__Control__BodyCase wanted, mono
 		return 0;
 	}
 	if (control->body_case == BELFRY__V1__CONTROL__BODY_REFUSED)
-		r = error_set (err, -EACCES, "%s refuses: %s (%s)", self->endpoint, control->refused->text,
+		r = error_set (err, strcmp (control->refused->reason, "unknown_node") == 0 ? -ENOENT : -EPERM,
+		        "%s refuses: %s (%s)", self->endpoint, control->refused->text,
 		        control->refused->reason);
 	else
 		r = error_set (err, -EPROTO, "%s answers something else than was asked", self->endpoint);

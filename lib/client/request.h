@@ -23,7 +23,8 @@ void requests_destroy (requests_t **self_p);
 int request_send (requests_t *self, Belfry__V1__Control *request, mono_t deadline, err_t *err);
 
 /* The next answer to the request: 0 with *ret, freed by belfry__v1__control__free_unpacked. It bears
- * the body wanted; else -EACCES (refused: err has the collector's words), -EPROTO (no such answer),
+ * the body wanted; else -EPERM (refused: err has the collector's words), -ENOENT (there is no
+ * such node), -EPROTO (no such answer),
  * -ETIMEDOUT. idle may be NULL. */
 int request_answer (requests_t *self, Belfry__V1__Control__BodyCase wanted, mono_t deadline,
         request_idle_fn *idle, void *arg, Belfry__V1__Control **ret, err_t *err);
