@@ -17,7 +17,7 @@ typedef struct {
 
 /* One address that the rule of loopback holds for, an endpoint or HOST:PORT. */
 typedef struct {
-	char key[40];            /* "collectors[0].stream" */
+	char key[48];            /* "collectors[0].stream" */
 	const char *value;       /* NULL: not given */
 	const conf_node_t *node; /* NULL: the default is in force */
 } security_address_t;

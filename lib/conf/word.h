@@ -5,12 +5,7 @@
 
 #include <stddef.h>
 
-/* Insertions, deletions, replacements and swaps of neighbours that make a into b. Only the first 64
- * bytes of each count. */
-size_t word_distance (const char *a, const char *b);
-
-/* The one of known (NULL-terminated) nearest to word, or NULL when none is near enough to be meant:
- * a third of the known word's length, and one more. Case does not count. */
+/* The one of known (NULL-terminated) nearest to word, or NULL when none is near enough to be meant. */
 const char *word_nearest (const char *word, const char *const *known);
 
 enum { WORD_QUOTED_MAX = 72 };
