@@ -1,7 +1,6 @@
 #include "agents/outbox.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "wire/validate.h"
@@ -69,25 +68,26 @@ static void release (void *arg, Belfry__V1__Event *event, const publisher_note_t
 	(void) seal (arg, event, note, when, NULL);
 }
 
-/* What was dropped before it had a sequence has no place in it: the gap stands at its own. */
+/* What was dropped before it had a sequence is given one now, so that what is missing can be named. */
 static void gap_say (outbox_t *self, moment_t now)
 {
-	uint64_t dropped = hold_dropped (self->hold);
-	if (dropped == self->told)
+	uint64_t dropped = hold_dropped (self->hold) - self->told;
+	if (dropped == 0)
 		return;
-	char details[80];
-	snprintf (details, sizeof details, "dropped from memory while no collector heard this node");
+	static char details[] = "dropped from memory while no collector heard this node";
 	Belfry__V1__Gap gap = BELFRY__V1__GAP__INIT;
-	gap.first = gap.last = publisher_newest_durable (self->publisher) + 1;
+	gap.first = publisher_newest_durable (self->publisher) + 1;
+	gap.last = gap.first + dropped - 1;
 	gap.reason = BELFRY__V1__GAP_REASON__GAP_REASON_MEMORY;
-	gap.count = dropped - self->told;
+	gap.count = dropped;
 	gap.details = details;
 	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
 	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_GAP;
 	event.gap = &gap;
+	publisher_skip_durable (self->publisher, dropped);
 	if (seal (self, &event, &(publisher_note_t){ .severity = BELFRY__V1__SEVERITY__SEVERITY_WARNING },
 	            now, NULL) == 0)
-		self->told = dropped;
+		self->told += dropped;
 }
 
 void outbox_open (outbox_t *self, moment_t now)

@@ -118,7 +118,10 @@ int publisher_send (
 	header.source = borrow (note->source ? note->source : self->source);
 	header.incarnation = self->incarnation;
 	header.boot_nonce = self->boot_nonce;
-	header.severity = note->severity ? note->severity : BELFRY__V1__SEVERITY__SEVERITY_INFO;
+	/* Where the payload bears a severity, the header's is the same. */
+	header.severity = event_payload_severity (event);
+	if (!header.severity)
+		header.severity = note->severity ? note->severity : BELFRY__V1__SEVERITY__SEVERITY_INFO;
 	header.class_ = event_delivery_class (type, header.severity, note->changed);
 	uint64_t *newest = header.class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE ? &self->newest_durable
 		: header.class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE	       ? &self->newest_volatile
@@ -148,6 +151,7 @@ int publisher_send (
 
 uint64_t publisher_newest_volatile (const publisher_t *self) { return self->newest_volatile; }
 uint64_t publisher_newest_durable (const publisher_t *self) { return self->newest_durable; }
+void publisher_skip_durable (publisher_t *self, uint64_t n) { self->newest_durable += n; }
 uint64_t publisher_incarnation (const publisher_t *self) { return self->incarnation; }
 uint64_t publisher_boot_nonce (const publisher_t *self) { return self->boot_nonce; }
 

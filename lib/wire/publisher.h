@@ -49,6 +49,9 @@ int publisher_send (
 uint64_t publisher_newest_volatile (const publisher_t *self);
 uint64_t publisher_newest_durable (const publisher_t *self);
 
+/* Leaves out the next n durable sequences: a gap event says that they will never come. */
+void publisher_skip_durable (publisher_t *self, uint64_t n);
+
 /* Another keyring (SIGHUP), or another incarnation (refused by a collector): sequences begin again. */
 void publisher_set_keyring (publisher_t *self, keyring_t *keyring);
 void publisher_set_incarnation (publisher_t *self, uint64_t incarnation, uint64_t boot_nonce, mono_t started);
