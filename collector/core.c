@@ -302,7 +302,8 @@ refusal_t core_take (core_t *self, span_t topic, span_t envelope, int descriptor
 	node->received++;
 	node->heard = true;
 	node->last = now;
-	node->descriptor = descriptor;
+	if (descriptor >= 0)
+		node->descriptor = descriptor;
 	if (taken.event->header->class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE &&
 	        now.wall.ns - (int64_t) taken.event->header->time_ns > LATE_NS) {
 		node->late++;

@@ -42,7 +42,7 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 void core_destroy (core_t **self_p);
 
 /* One message of the stream. REFUSAL_NONE: forward the frames as they came; else the reason, counted
- * already. descriptor: the connection that brought it, or -1. */
+ * already. descriptor: the connection that brought it, or -1 where the shell did not look. */
 refusal_t core_take (core_t *self, span_t topic, span_t envelope, int descriptor, moment_t now);
 /* A message that had another number of frames. */
 void core_refuse (core_t *self, refusal_t reason);
