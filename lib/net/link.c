@@ -1,9 +1,6 @@
 /* Links: a ZeroMQ socket each, with the options its kind needs from one table.
  *
- * What libzmq does at its edges decided much here; zeromq-facts.md has the measurements. Two
- * more, from its source: a send that would block looks for a fresh connection only once in a
- * millisecond, so one that fails asks again after the pending commands were taken; and a
- * multipart message whose peer goes in its middle loses what was written. */
+ * What libzmq does at its edges decided much here; zeromq-facts.md has the measurements. */
 
 #include "net/link_internal.h"
 
@@ -370,11 +367,13 @@ int link_receive (link_t *self, frame_t *frames, size_t max, size_t *ret_n)
 	return r;
 }
 
-/* ZeroMQ notices a new connection, or room, late: whether asking again makes sense. */
-static bool writable_after_all (link_t *self)
+/* A send looks at what became of the connections only once in a millisecond: until then it is written
+ * to one that ended, and lost, or finds none where one is. Control is rare, and asks first. */
+static void catch_up (link_t *self)
 {
-	int events = 0;
-	return events_of (self, &events) == 0 && (events & ZMQ_POLLOUT) != 0;
+	int events;
+	if (self->kind == LINK_CONTROL_CLIENT || self->kind == LINK_CONTROL_SERVER)
+		events_of (self, &events);
 }
 
 /* What failed after the first part: the peer went, and ZeroMQ has dropped the beginning. */
@@ -385,7 +384,7 @@ static int broken_off (int code)
 
 int link_forward (link_t *self, frame_t *frames, size_t n)
 {
-	bool again = false;
+	catch_up (self);
 	for (size_t i = 0; i < n;) {
 		if (!frames[i].open)
 			return -EINVAL;
@@ -402,16 +401,14 @@ int link_forward (link_t *self, frame_t *frames, size_t n)
 				frame_close (&frames[i]);
 			return broken_off (code);
 		}
-		if (code != -EAGAIN || again || !writable_after_all (self))
-			return code;
-		again = true;
+		return code;
 	}
 	return n > 0 ? 0 : -EINVAL;
 }
 
 int link_send (link_t *self, const span_t *parts, size_t n)
 {
-	bool again = false;
+	catch_up (self);
 	for (size_t i = 0; i < n;) {
 		int flags = ZMQ_DONTWAIT | (i + 1 < n ? ZMQ_SNDMORE : 0);
 		if (zmq_send (self->socket, parts[i].data, parts[i].size, flags) >= 0) {
@@ -423,9 +420,7 @@ int link_send (link_t *self, const span_t *parts, size_t n)
 		int code = zmq_failure ();
 		if (i > 0)
 			return broken_off (code);
-		if (code != -EAGAIN || again || !writable_after_all (self))
-			return code;
-		again = true;
+		return code;
 	}
 	return n > 0 ? 0 : -EINVAL;
 }

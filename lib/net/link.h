@@ -47,6 +47,10 @@ void link_destroy (link_t **self_p);
 
 /* 0; -EADDRINUSE, -EINVAL, ... with err naming the endpoint and what would be right. */
 int link_bind (link_t *self, const char *endpoint, err_t *err);
+/* Goes on trying for ever, at 10 ms and then every second or so, where nobody listens or the peer goes.
+ * But ZeroMQ gives up, without a word, on a peer that broke the protocol: a mechanism mismatch, a
+ * refused key, a message above the size. Who is told by a monitor (HANDSHAKE_FAILED, or DISCONNECTED
+ * and no CONNECTED for some seconds) does link_disconnect and link_connect, with backoff. */
 int link_connect (link_t *self, const char *endpoint, err_t *err);
 int link_disconnect (link_t *self, const char *endpoint);
 /* The endpoint a bind ended up with ("tcp://127.0.0.1:*" gives the port). 0 or negative errno. */

@@ -20,6 +20,11 @@ static inline bool said (const conf_errors_t *errors, const char *a, const char 
 	return false;
 }
 
+static inline const char *said_text (const char *text)
+{
+	return text ? text : "";
+}
+
 static inline char *said_all (const conf_errors_t *errors)
 {
 	static char all[16384];
@@ -33,9 +38,9 @@ static inline char *said_all (const conf_errors_t *errors)
 	return all;
 }
 
-#define assert_says(errors, a, b, c)                                                                         \
-	cr_assert (said (errors, a, b, c), "nothing says '%s' '%s' '%s' in:\n%s", a, b ? b : "", c ? c : "", \
-	        said_all (errors))
+#define assert_says(errors, a, b, c)                                                                \
+	cr_assert (said (errors, a, b, c), "nothing says '%s' '%s' '%s' in:\n%s", a, said_text (b), \
+	        said_text (c), said_all (errors))
 #define assert_quiet(errors) cr_assert (!conf_errors_any (errors), "unexpected:\n%s", said_all (errors))
 
 #endif

@@ -168,10 +168,11 @@ Test (link, nothing_there_is_eagain)
 
 Test (link, a_request_without_a_collector_is_refused_at_once)
 {
-	net_context_t *in = context ();
+	net_context_t *in = context (), *theirs = context ();
 	char endpoint[64];
-	link_t *gone = bound (in, LINK_CONTROL_SERVER, endpoint);
+	link_t *gone = bound (theirs, LINK_CONTROL_SERVER, endpoint);
 	link_destroy (&gone);
+	net_context_destroy (&theirs);
 	link_t *client = connected (in, LINK_CONTROL_CLIENT, endpoint);
 	cr_assert_eq (send_text (client, "stale"), -EAGAIN);
 	link_destroy (&client);

@@ -421,3 +421,24 @@ Test (loop, a_link_may_remove_itself_and_the_one_whose_turn_is_next)
 	line_end (&one);
 	line_end (&two);
 }
+
+Test (loop, its_descriptor_is_readable_when_a_turn_has_something_to_do)
+{
+	line_t one = line (1);
+	notes_t notes = { .loop = loop () };
+	cr_assert_eq (loop_add_link (notes.loop, one.server, take_batch, &notes), 0);
+	struct pollfd item = { loop_descriptor (notes.loop), POLLIN, 0 };
+	mono_t deadline = limit ();
+	while (notes.taken < 1 && ms_left (deadline) > 0)
+		cr_assert_eq (loop_turn (notes.loop, 0), 0);
+	while (poll (&item, 1, 0) == 1 && ms_left (deadline) > 0)
+		cr_assert_eq (loop_turn (notes.loop, 0), 0);
+	cr_assert_eq (send_text (one.client, "y"), 0);
+	cr_assert_eq (poll (&item, 1, LIMIT_MS), 1);
+	while (notes.taken < 2 && ms_left (deadline) > 0)
+		cr_assert_eq (loop_turn (notes.loop, 0), 0);
+	cr_assert_eq (notes.taken, 2);
+	loop_remove_link (notes.loop, one.server);
+	loop_destroy (&notes.loop);
+	line_end (&one);
+}

@@ -134,12 +134,58 @@ Test (monitor, what_does_not_speak_zmtp_fails_its_handshake)
 	                           "                                        ";
 	cr_assert_eq (write (fd, http, sizeof http), (ssize_t) sizeof http);
 	link_event_t came = expect_change (monitor, LINK_ACCEPTED);
+	link_event_t failed = expect_change (monitor, LINK_HANDSHAKE_FAILED);
 	link_event_t went = expect_change (monitor, LINK_DISCONNECTED);
 	cr_assert_eq (came.descriptor, went.descriptor);
+	cr_assert_eq (failed.descriptor, -1);
+	cr_assert_neq (failed.error, 0);
 	close (fd);
 	link_monitor_destroy (&monitor);
 	link_destroy (&server);
 	net_context_destroy (&in);
+}
+
+static void bring_back (link_t *client, const char *endpoint, link_monitor_t *monitor)
+{
+	err_t err = { "" };
+	int r = link_disconnect (client, endpoint);
+	cr_assert (r == 0 || r == -ENOENT, "%d", r);
+	cr_assert_eq (link_connect (client, endpoint, &err), 0, "%s", err.text);
+	expect_change (monitor, LINK_CONNECTED);
+	cr_assert_eq (send_text (client, "back"), 0);
+}
+
+Test (monitor, a_connection_that_zeromq_gave_up_comes_back_by_disconnect_and_connect)
+{
+	net_context_t *mine = context (), *theirs = context ();
+	char endpoint[64];
+	link_t *server = bound (theirs, LINK_CONTROL_SERVER, endpoint);
+	const link_options_t little = { .message_size_max = 100 };
+	link_t *client = NULL;
+	link_monitor_t *monitor = NULL;
+	err_t err = { "" };
+	cr_assert_eq (link_new (mine, LINK_CONTROL_CLIENT, &little, &client), 0);
+	cr_assert_eq (link_monitor_new (client, &monitor), 0);
+	cr_assert_eq (link_connect (client, endpoint, &err), 0, "%s", err.text);
+	expect_change (monitor, LINK_CONNECTED);
+	cr_assert_eq (send_text (client, "hello"), 0);
+	frame_t frames[2] = { { .open = false }, { .open = false } };
+	size_t n = 0;
+	static char answer[200];
+	for (int life = 0; life < 3; life++) {
+		cr_assert_eq (receive_within (server, frames, 2, &n, LIMIT_MS), 0);
+		const span_t parts[] = { frame_bytes (&frames[0]), span_of (answer, sizeof answer) };
+		cr_assert_eq (link_send (server, parts, 2), 0);
+		expect_change (monitor, LINK_DISCONNECTED);
+		bring_back (client, endpoint, monitor);
+	}
+	frame_close (&frames[0]);
+	frame_close (&frames[1]);
+	link_monitor_destroy (&monitor);
+	link_destroy (&client);
+	link_destroy (&server);
+	net_context_destroy (&theirs);
+	net_context_destroy (&mine);
 }
 
 /* zeromq-facts.md: unread, a plain monitor hung the process after 3,000 connects. */
@@ -163,10 +209,10 @@ Test (monitor, a_storm_that_nobody_reads_about_blocks_nothing_and_is_counted, .t
 	frame_close (&frames[0]);
 	frame_close (&frames[1]);
 	link_event_t event;
-	unsigned accepted = 0;
+	for (int i = 0; i < 3001; i++)
+		expect_change (monitor, LINK_ACCEPTED);
 	while (link_monitor_next (monitor, &event) == 0)
-		accepted += event.change == LINK_ACCEPTED;
-	cr_assert_eq (accepted, 3001);
+		cr_assert_neq (event.change, LINK_ACCEPTED);
 	cr_assert_eq (link_monitor_dropped (monitor), 0);
 
 	/* More than the ring holds. */

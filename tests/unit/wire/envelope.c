@@ -9,7 +9,7 @@ static const uint8_t good[] = { 0x08, 0x01, 0x10, 0x02, 0x1a, 0x03, 'a', 'b', 'c
 static refusal_t parse (const void *data, size_t size)
 {
 	/* A copy of exactly this size: a read past the end is the sanitizer's to find. */
-	uint8_t *copy = malloc (size ? size : 1);
+	uint8_t *copy = calloc (1, size ? size : 1);
 	envelope_t parsed;
 	if (size)
 		memcpy (copy, data, size);

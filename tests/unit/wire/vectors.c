@@ -1,7 +1,6 @@
 /* Known answers: what Python's hmac and hashlib make is what lib/wire makes. */
 
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>

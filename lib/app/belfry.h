@@ -1,0 +1,104 @@
+/* belfry.h - libbelfry: what an application says of itself, through the agent of its node.
+ *
+ * No call blocks, none fails its host: each returns what became of the event, and that may be
+ * ignored. Without an agent, with its socket full or while disabled, events are dropped and counted.
+ * A call while disabled costs one load. Thread-safe; after fork the child opens its own. No ZeroMQ
+ * inside. Units: durations in nanoseconds, sizes in bytes, ratios 0..1. */
+
+#ifndef BELFRY_H
+#define BELFRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BELFRY_API __attribute__ ((visibility ("default")))
+
+typedef struct belfry belfry_t;
+
+typedef enum {
+	BELFRY_QUEUED = 0,   /* with the agent's socket */
+	BELFRY_DISABLED = 1, /* belfry_disable, or below the severity that is wanted */
+	BELFRY_DROPPED = 2,  /* no agent, or its socket is full: counted */
+	BELFRY_INVALID = 3,  /* an argument breaks a bound: counted, see belfry_last_error */
+} belfry_outcome_t;
+
+typedef enum {
+	BELFRY_DEBUG = 1,
+	BELFRY_INFO = 2,
+	BELFRY_WARNING = 3,
+	BELFRY_ERROR = 4,
+	BELFRY_CRITICAL = 5,
+} belfry_severity_t;
+
+typedef enum {
+	BELFRY_HEALTHY = 1,
+	BELFRY_DEGRADED = 2,
+	BELFRY_UNHEALTHY = 3,
+	BELFRY_UNKNOWN = 4,
+} belfry_status_t;
+
+typedef enum {
+	BELFRY_STARTING = 1,
+	BELFRY_STARTED = 2,
+	BELFRY_STOPPING = 3,
+	BELFRY_STOPPED = 4,
+	BELFRY_FAILED = 5,
+} belfry_lifecycle_t;
+
+/* Opens source's way to the agent. source: [A-Za-z0-9._-], a letter or digit first, at most 32;
+ * `agent` and `collector` are reserved. version may be NULL. socket NULL: BELFRY_SOCKET from the
+ * environment, else /run/belfry/agent.sock. Connecting is tried at once and then once a second by
+ * the calls that follow. NULL only without memory or with an invalid source. */
+BELFRY_API belfry_t *belfry_open (const char *source, const char *version, const char *socket);
+/* Frees and nulls. NULL-safe. What is queued is with the agent already. */
+BELFRY_API void belfry_close (belfry_t **self_p);
+
+/* At run time, from any thread. Enabled at first. */
+BELFRY_API void belfry_enable (belfry_t *self);
+BELFRY_API void belfry_disable (belfry_t *self);
+BELFRY_API bool belfry_enabled (const belfry_t *self);
+
+/* system/SystemLifecycle of the application: say `started` when it is true. reason may be NULL. */
+BELFRY_API belfry_outcome_t belfry_lifecycle (belfry_t *self, belfry_lifecycle_t state, const char *reason);
+
+/* health/ComponentHealth. details may be NULL. What changes is kept as a change. */
+BELFRY_API belfry_outcome_t belfry_health (
+        belfry_t *self, const char *component, belfry_status_t status, const char *details);
+
+/* metrics/MetricBatch with one named sample. unit: "seconds", "bytes", "ratio" or "". */
+BELFRY_API belfry_outcome_t belfry_gauge (belfry_t *self, const char *name, double value, const char *unit);
+/* value: the total since start_time_ns (UTC); 0: since belfry_open. */
+BELFRY_API belfry_outcome_t belfry_counter (
+        belfry_t *self, const char *name, double value, const char *unit, uint64_t start_time_ns);
+
+/* audit/AdminAction: only from the uids that the agent's configuration names. */
+BELFRY_API belfry_outcome_t belfry_audit (
+        belfry_t *self, const char *actor, const char *action, const char *target, const char *details);
+
+/* logging/LogEntry. logger may be NULL. Invalid UTF-8 is replaced. */
+BELFRY_API belfry_outcome_t belfry_log (
+        belfry_t *self, belfry_severity_t level, const char *logger, const char *message);
+
+/* Any other event: the bytes of a belfry.v1.Event with its payload and, of the header, at most
+ * severity, correlation_id and labels. At most 64,000 bytes. */
+BELFRY_API belfry_outcome_t belfry_send (belfry_t *self, const void *event, size_t size);
+
+/* Waits until the agent has taken everything before, at most timeout_ms. 0; -ETIMEDOUT, -ENOTCONN;
+ * -EPERM or -EBADMSG when the agent refused something since the last flush (belfry_last_error). */
+BELFRY_API int belfry_flush (belfry_t *self, int timeout_ms);
+
+/* Since belfry_open: queued, and dropped or invalid. */
+BELFRY_API void belfry_counts (belfry_t *self, uint64_t *ret_queued, uint64_t *ret_dropped);
+/* The newest refusal in words, copied into text; "" when there was none. */
+BELFRY_API void belfry_last_error (belfry_t *self, char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
