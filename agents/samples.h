@@ -44,7 +44,7 @@ void samples_begin (samples_t *self);
  * prints them. def: borrowed for ever. Past SAMPLES_SERIES_MAX or without memory the value is
  * left out and counted in samples_dropped. */
 void samples_put (
-	samples_t *self, const series_def_t *def, double value, const label_t *labels, size_t n_labels);
+        samples_t *self, const series_def_t *def, double value, const label_t *labels, size_t n_labels);
 
 /* Ends the cycle. True when the catalogue is not the one of the cycle before. */
 bool samples_end (samples_t *self);
@@ -56,9 +56,9 @@ uint64_t samples_hash (const samples_t *self); /* of names, kinds, units, labels
 uint64_t samples_dropped (const samples_t *self);
 /* One series of the catalogue; *ret_labels point into self. */
 const series_def_t *samples_series (
-	const samples_t *self, size_t i, const label_t **ret_labels, size_t *ret_n_labels);
+        const samples_t *self, size_t i, const label_t **ret_labels, size_t *ret_n_labels);
 /* Value of the series with that name and, where label is not NULL, that label; false when absent. */
 bool samples_find (
-	const samples_t *self, const char *name, const char *label, const char *value, double *ret_value);
+        const samples_t *self, const char *name, const char *label, const char *value, double *ret_value);
 
 #endif

@@ -30,7 +30,7 @@ typedef struct {
 /* Summary figures of the host for NodeHealth; NAN where unknown. Ratios are 0..1. */
 typedef struct {
 	double load1, load5, load15;
-	double cpu_used_ratio, memory_used_ratio, disk_used_ratio; /* disk: the fullest */
+	double cpu_used_ratio, memory_used_ratio, disk_used_ratio;           /* disk: the fullest */
 	double cpu_pressure_ratio, memory_pressure_ratio, io_pressure_ratio; /* PSI some, over the interval */
 } probe_summary_t;
 

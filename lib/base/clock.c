@@ -16,9 +16,18 @@ static int64_t clock_read (clockid_t id)
 	return (int64_t) ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-mono_t mono_now (void) { return (mono_t) { clock_read (CLOCK_MONOTONIC) }; }
-wall_t wall_now (void) { return (wall_t) { clock_read (CLOCK_REALTIME) }; }
-moment_t moment_now (void) { return (moment_t) { mono_now (), wall_now () }; }
+mono_t mono_now (void)
+{
+	return (mono_t){ clock_read (CLOCK_MONOTONIC) };
+}
+wall_t wall_now (void)
+{
+	return (wall_t){ clock_read (CLOCK_REALTIME) };
+}
+moment_t moment_now (void)
+{
+	return (moment_t){ mono_now (), wall_now () };
+}
 
 /* Floors, so that times before 1970 keep a fraction in 0..1 s. */
 static time_t wall_seconds (wall_t at, int64_t *ret_ns)

@@ -32,8 +32,14 @@ wall_t wall_now (void);
 moment_t moment_now (void);
 
 /* later - earlier, in ns; negative when the order is the other way. */
-static inline int64_t mono_since (mono_t later, mono_t earlier) { return later.ns - earlier.ns; }
-static inline mono_t mono_add (mono_t at, int64_t ns) { return (mono_t) { at.ns + ns }; }
+static inline int64_t mono_since (mono_t later, mono_t earlier)
+{
+	return later.ns - earlier.ns;
+}
+static inline mono_t mono_add (mono_t at, int64_t ns)
+{
+	return (mono_t){ at.ns + ns };
+}
 
 enum { WALL_TEXT_MAX = 40, DURATION_TEXT_MAX = 24 };
 

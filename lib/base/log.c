@@ -15,7 +15,10 @@ static const char *const level_colours[] = { "\x1b[2m", "", "\x1b[33m", "\x1b[31
 /* sd-daemon(3) prefixes: journald takes the level from them. */
 static const char *const level_journal[] = { "<7>", "<6>", "<4>", "<3>" };
 
-void log_set_level (log_level_t level) { atomic_store (&log_level, (int) level); }
+void log_set_level (log_level_t level)
+{
+	atomic_store (&log_level, (int) level);
+}
 
 int log_level_parse (const char *text, log_level_t *ret)
 {
@@ -39,12 +42,12 @@ void log_write (log_level_t level, const char *component, const char *format, ..
 	int n;
 	if (isatty (STDERR_FILENO))
 		n = snprintf (line, sizeof line, "%s%s %-7s %s: ", level_colours[level],
-			wall_format_local (now, now, when), level_names[level], component);
+		        wall_format_local (now, now, when), level_names[level], component);
 	else if (getenv ("JOURNAL_STREAM"))
 		n = snprintf (line, sizeof line, "%s%s: ", level_journal[level], component);
 	else
 		n = snprintf (line, sizeof line, "%s %-7s %s: ", wall_format_rfc3339 (now, when),
-			level_names[level], component);
+		        level_names[level], component);
 	size_t at = n < 0 ? 0 : (size_t) n;
 	va_list args;
 	va_start (args, format);

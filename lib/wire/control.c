@@ -8,15 +8,16 @@
 static const uint8_t mac_tag[] = { 0xfa, 0x01, MAC_SIZE };
 enum { TAIL_SIZE = sizeof mac_tag + MAC_SIZE };
 
-int control_pack (Belfry__V1__Control *control, control_direction_t direction, keyring_t *keyring, const char *node,
-	uint8_t **ret, size_t *ret_size)
+int control_pack (Belfry__V1__Control *control, control_direction_t direction, keyring_t *keyring,
+        const char *node, uint8_t **ret, size_t *ret_size)
 {
 	const mac_key_t *key = NULL;
 	control->version = CONTROL_VERSION;
-	control->mac = (ProtobufCBinaryData) { 0 };
+	control->mac = (ProtobufCBinaryData){ 0 };
 	if (keyring) {
 		control->key_epoch = keyring_active_epoch (keyring, span_str (node));
-		key = control->key_epoch ? keyring_node_key (keyring, control->key_epoch, span_str (node)) : NULL;
+		key = control->key_epoch ? keyring_node_key (keyring, control->key_epoch, span_str (node))
+		                         : NULL;
 		if (!key)
 			return -ENOKEY;
 	}
@@ -37,8 +38,8 @@ int control_pack (Belfry__V1__Control *control, control_direction_t direction, k
 	return 0;
 }
 
-refusal_t control_unpack (
-	const void *data, size_t size, ProtobufCAllocator *allocator, Belfry__V1__Control **ret, bool *ret_signed)
+refusal_t control_unpack (const void *data, size_t size, ProtobufCAllocator *allocator,
+        Belfry__V1__Control **ret, bool *ret_signed)
 {
 	if (size > CONTROL_SIZE_MAX)
 		return REFUSAL_OVERSIZED;
@@ -55,7 +56,7 @@ refusal_t control_unpack (
 }
 
 refusal_t control_verify (const void *data, size_t size, control_direction_t direction, keyring_t *keyring,
-	uint32_t epoch, span_t node)
+        uint32_t epoch, span_t node)
 {
 	const uint8_t *bytes = data;
 	bool has_mac = size > TAIL_SIZE && memcmp (bytes + size - TAIL_SIZE, mac_tag, sizeof mac_tag) == 0;

@@ -19,7 +19,8 @@ refusal_t envelope_parse (const void *data, size_t size, envelope_t *ret)
 		uint8_t tag = *at++;
 		uint64_t value;
 		/* Ascending and once: each tag is greater than the one before. */
-		if ((tag != TAG_VERSION && tag != TAG_KEY_EPOCH && tag != TAG_EVENT && tag != TAG_MAC) || tag <= last)
+		if ((tag != TAG_VERSION && tag != TAG_KEY_EPOCH && tag != TAG_EVENT && tag != TAG_MAC) ||
+		        tag <= last)
 			return REFUSAL_NON_CANONICAL;
 		last = tag;
 		int r = varint_get (&at, end, &value);

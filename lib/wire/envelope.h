@@ -18,7 +18,7 @@ enum { ENVELOPE_SIZE_MAX = 256 * 1024, ENVELOPE_VERSION = 1 };
 typedef struct {
 	uint32_t version;
 	uint32_t key_epoch;
-	span_t event;	    /* never empty */
+	span_t event;       /* never empty */
 	const uint8_t *mac; /* MAC_SIZE bytes, or NULL in an unsigned envelope */
 } envelope_t;
 
@@ -27,7 +27,10 @@ typedef struct {
 refusal_t envelope_parse (const void *data, size_t size, envelope_t *ret);
 
 /* Bytes that envelope_seal needs for an event of that size, at most. */
-static inline size_t envelope_bound (size_t event_size) { return event_size + 2 + 6 + 6 + 2 + MAC_SIZE; }
+static inline size_t envelope_bound (size_t event_size)
+{
+	return event_size + 2 + 6 + 6 + 2 + MAC_SIZE;
+}
 
 /* Writes the envelope of event under topic. key NULL: unsigned, epoch 0. out has room for
  * envelope_bound. Returns the size. */

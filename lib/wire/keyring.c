@@ -26,7 +26,7 @@ typedef struct {
 	uint32_t epoch;
 	key_state_t state;
 	char node[TOPIC_NODE_MAX + 1]; /* empty: the cluster secret */
-	uint8_t *key;		       /* MAC_KEY_SIZE bytes in a slab */
+	uint8_t *key;                  /* MAC_KEY_SIZE bytes in a slab */
 } entry_t;
 
 typedef struct {
@@ -46,8 +46,14 @@ struct keyring {
 
 enum { ENTRIES_MAX = 256 };
 
-static size_t slot_size (void) { return mac_key_size () + 64; }
-static uint8_t *slot_raw (uint8_t *slot) { return slot + mac_key_size (); }
+static size_t slot_size (void)
+{
+	return mac_key_size () + 64;
+}
+static uint8_t *slot_raw (uint8_t *slot)
+{
+	return slot + mac_key_size ();
+}
 
 /* One slot of guarded memory, or NULL. A small keyring takes a small slab: locked memory counts
  * against RLIMIT_MEMLOCK. */
@@ -212,7 +218,7 @@ int keyring_derive (keyring_t *self, uint32_t epoch, span_t node, uint8_t out[MA
 }
 
 int keyring_probe_key (
-	keyring_t *self, uint32_t epoch, span_t target, span_t prober, uint8_t out[MAC_KEY_SIZE])
+        keyring_t *self, uint32_t epoch, span_t target, span_t prober, uint8_t out[MAC_KEY_SIZE])
 {
 	static const char label[] = "belfry/probe/v1";
 	uint8_t text[sizeof label + 4 + TOPIC_NODE_MAX];
@@ -223,7 +229,7 @@ int keyring_probe_key (
 	bytes_put_u32 (text + sizeof label, (uint32_t) prober.size);
 	memcpy (text + sizeof label + 4, prober.data, prober.size);
 	crypto_generichash (
-		out, MAC_KEY_SIZE, text, sizeof label + 4 + prober.size, slot_raw (d->slot), MAC_KEY_SIZE);
+	        out, MAC_KEY_SIZE, text, sizeof label + 4 + prober.size, slot_raw (d->slot), MAC_KEY_SIZE);
 	return 0;
 }
 
@@ -268,44 +274,49 @@ static int line_parse (keyring_t *self, char *line, const char *name, unsigned n
 	char *end;
 	unsigned long epoch = strtoul (words[0], &end, 10);
 	if (*end || words[0][0] < '0' || words[0][0] > '9' || epoch == 0 || epoch > UINT32_MAX)
-		return error_set (err, -EINVAL, "%s:%u: epoch '%s' is no number from 1 to 4294967295; %s", name,
-			number, words[0], want);
+		return error_set (err, -EINVAL, "%s:%u: epoch '%s' is no number from 1 to 4294967295; %s",
+		        name, number, words[0], want);
 	e.epoch = (uint32_t) epoch;
 	for (int i = KEY_NEXT; i <= KEY_RETIRING; i++) {
 		if (strcmp (words[1], states[i]) == 0)
 			e.state = (key_state_t) i;
 	}
 	if (!e.state)
-		return error_set (err, -EINVAL, "%s:%u: state '%s' is unknown; %s", name, number, words[1], want);
+		return error_set (
+		        err, -EINVAL, "%s:%u: state '%s' is unknown; %s", name, number, words[1], want);
 	if (strncmp (words[2], "node:", 5) == 0) {
 		span_t node = span_str (words[2] + 5);
 		if (!topic_name_valid (node, TOPIC_NODE_MAX))
 			return error_set (err, -EINVAL,
-				"%s:%u: '%s' is no node name: at most %d of [A-Za-z0-9._-], a letter or digit first",
-				name, number, words[2] + 5, TOPIC_NODE_MAX);
+			        "%s:%u: '%s' is no node name: at most %d of [A-Za-z0-9._-], a letter or "
+			        "digit first",
+			        name, number, words[2] + 5, TOPIC_NODE_MAX);
 		memcpy (e.node, node.data, node.size);
 	} else if (strcmp (words[2], "secret") != 0) {
-		return error_set (err, -EINVAL, "%s:%u: '%s' is neither 'secret' nor 'node:NAME'; %s", name, number,
-			words[2], want);
+		return error_set (err, -EINVAL, "%s:%u: '%s' is neither 'secret' nor 'node:NAME'; %s", name,
+		        number, words[2], want);
 	}
 	for (size_t i = 0; i < self->n_entries; i++) {
 		const entry_t *o = &self->entries[i];
-		if (strcmp (o->node, e.node) == 0 && (o->epoch == e.epoch || (o->state == KEY_ACTIVE && e.state == KEY_ACTIVE)))
+		if (strcmp (o->node, e.node) == 0 &&
+		        (o->epoch == e.epoch || (o->state == KEY_ACTIVE && e.state == KEY_ACTIVE)))
 			return error_set (err, -EINVAL,
-				"%s:%u: %s: give each epoch once, and one active epoch for each key", name, number,
-				o->epoch == e.epoch ? "this epoch is there already" : "a second active epoch");
+			        "%s:%u: %s: give each epoch once, and one active epoch for each key", name,
+			        number,
+			        o->epoch == e.epoch ? "this epoch is there already"
+			                            : "a second active epoch");
 	}
 	if (self->n_entries == ENTRIES_MAX)
 		return error_set (err, -EINVAL, "%s:%u: more than %d keys", name, number, ENTRIES_MAX);
 	e.key = slot_new (self);
 	if (!e.key)
 		return error_set (err, -ENOMEM,
-			"%s: no guarded memory for keys (see RLIMIT_MEMLOCK, `ulimit -l`)", name);
+		        "%s: no guarded memory for keys (see RLIMIT_MEMLOCK, `ulimit -l`)", name);
 	size_t got;
 	const char *hex_end;
 	if (strlen (words[3]) != 2 * MAC_KEY_SIZE ||
-		sodium_hex2bin (e.key, MAC_KEY_SIZE, words[3], 2 * MAC_KEY_SIZE, NULL, &got, &hex_end) != 0 ||
-		got != MAC_KEY_SIZE)
+	        sodium_hex2bin (e.key, MAC_KEY_SIZE, words[3], 2 * MAC_KEY_SIZE, NULL, &got, &hex_end) != 0 ||
+	        got != MAC_KEY_SIZE)
 		return error_set (err, -EINVAL, "%s:%u: the key is not 64 hexadecimal digits", name, number);
 	self->entries[self->n_entries++] = e;
 	return 0;
@@ -316,7 +327,8 @@ int keyring_parse (const char *text, size_t size, const char *name, keyring_t **
 	if (sodium_init () < 0)
 		return error_set (err, -EIO, "libsodium does not start");
 	if (size > KEYRING_FILE_MAX)
-		return error_set (err, -EINVAL, "%s: larger than %d bytes: no keyring", name, KEYRING_FILE_MAX);
+		return error_set (
+		        err, -EINVAL, "%s: larger than %d bytes: no keyring", name, KEYRING_FILE_MAX);
 	keyring_t *self = calloc (1, sizeof *self);
 	char *copy = sodium_malloc (size + 1);
 	int r = -ENOMEM;
@@ -341,7 +353,8 @@ int keyring_parse (const char *text, size_t size, const char *name, keyring_t **
 			goto fail;
 	}
 	if (self->n_entries == 0) {
-		r = error_set (err, -EINVAL, "%s: no key in it; `belfry keygen secret --out %s` makes one", name, name);
+		r = error_set (err, -EINVAL, "%s: no key in it; `belfry keygen secret --out %s` makes one",
+		        name, name);
 		goto fail;
 	}
 	sodium_free (copy);
@@ -360,7 +373,7 @@ int keyring_load (const char *file, keyring_t **ret, err_t *err)
 	if (fd < 0) {
 		int r = -errno;
 		return error_set (err, r, "%s: %s%s", file, strerror (-r),
-			r == -ENOENT ? "; `belfry keygen secret` makes a keyring" : "");
+		        r == -ENOENT ? "; `belfry keygen secret` makes a keyring" : "");
 	}
 	struct stat st;
 	int r = 0;
@@ -369,11 +382,12 @@ int keyring_load (const char *file, keyring_t **ret, err_t *err)
 	else if (!S_ISREG (st.st_mode))
 		r = error_set (err, -EINVAL, "%s: not a regular file", file);
 	else if (st.st_uid != geteuid () && st.st_uid != 0)
-		r = error_set (err, -EACCES, "%s: belongs to uid %u; a keyring belongs to root or to this user (uid %u)",
-			file, (unsigned) st.st_uid, (unsigned) geteuid ());
+		r = error_set (err, -EACCES,
+		        "%s: belongs to uid %u; a keyring belongs to root or to this user (uid %u)", file,
+		        (unsigned) st.st_uid, (unsigned) geteuid ());
 	else if (st.st_mode & 077)
 		r = error_set (err, -EACCES, "%s: mode %03o lets others read it; `chmod 600` it", file,
-			(unsigned) st.st_mode & 0777);
+		        (unsigned) st.st_mode & 0777);
 	if (r) {
 		close (fd);
 		return r;
@@ -394,7 +408,7 @@ int keyring_load (const char *file, keyring_t **ret, err_t *err)
 	int read_errno = n < 0 ? errno : 0;
 	close (fd);
 	r = read_errno ? error_set (err, -read_errno, "%s: %s", file, strerror (read_errno))
-		       : keyring_parse (text, size, file, ret, err);
+	               : keyring_parse (text, size, file, ret, err);
 	sodium_free (text);
 	return r;
 }

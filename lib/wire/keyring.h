@@ -46,7 +46,7 @@ bool keyring_has_secret (const keyring_t *self);
 /* K = BLAKE2b-256 keyed with the target's node key over "belfry/probe/v1\0" ‖ L(prober).
  * 0, or -ENOKEY when there is no key for the target under that epoch. */
 int keyring_probe_key (
-	keyring_t *self, uint32_t epoch, span_t target, span_t prober, uint8_t out[MAC_KEY_SIZE]);
+        keyring_t *self, uint32_t epoch, span_t target, span_t prober, uint8_t out[MAC_KEY_SIZE]);
 
 /* The raw node key, for `belfry keygen node`: BLAKE2b-256 keyed with the epoch's secret over
  * "belfry/node-key/v1\0" ‖ u32(epoch) ‖ L(node). 0, or -ENOKEY. The caller wipes out. */

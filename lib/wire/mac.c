@@ -7,7 +7,10 @@ struct mac_key {
 	crypto_auth_hmacsha512_state state;
 };
 
-size_t mac_key_size (void) { return (sizeof (struct mac_key) + 63) & ~(size_t) 63; }
+size_t mac_key_size (void)
+{
+	return (sizeof (struct mac_key) + 63) & ~(size_t) 63;
+}
 
 void mac_key_init (mac_key_t *self, const uint8_t key[MAC_KEY_SIZE])
 {

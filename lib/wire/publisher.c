@@ -24,13 +24,14 @@ struct publisher {
 };
 
 int publisher_new (
-	const publisher_options_t *options, publisher_emit_fn *emit, void *arg, publisher_t **ret, err_t *err)
+        const publisher_options_t *options, publisher_emit_fn *emit, void *arg, publisher_t **ret, err_t *err)
 {
 	span_t cluster = span_str (options->cluster), node = span_str (options->node);
 	if (!topic_name_valid (cluster, TOPIC_CLUSTER_MAX) || !topic_name_valid (node, TOPIC_NODE_MAX))
 		return error_set (err, -EINVAL,
-			"cluster '%s' or node '%s' is no name: [A-Za-z0-9._-], a letter or digit first, at most %d and %d",
-			options->cluster, options->node, TOPIC_CLUSTER_MAX, TOPIC_NODE_MAX);
+		        "cluster '%s' or node '%s' is no name: [A-Za-z0-9._-], a letter or digit first, at "
+		        "most %d and %d",
+		        options->cluster, options->node, TOPIC_CLUSTER_MAX, TOPIC_NODE_MAX);
 	if (options->keyring && keyring_active_epoch (options->keyring, node) == 0)
 		return error_set (err, -ENOKEY, "the keyring has no active key for node '%s'", options->node);
 	publisher_t *self = calloc (1, sizeof *self);
@@ -91,7 +92,8 @@ static int seal_and_emit (publisher_t *self, const Belfry__V1__Event *event, spa
 	}
 	size_t size = belfry__v1__event__get_packed_size (event);
 	if (envelope_bound (size) > ENVELOPE_SIZE_MAX)
-		return error_set (err, -EMSGSIZE, "an event of %zu bytes is above the envelope's %d", size, ENVELOPE_SIZE_MAX);
+		return error_set (err, -EMSGSIZE, "an event of %zu bytes is above the envelope's %d", size,
+		        ENVELOPE_SIZE_MAX);
 	int r = buffer_reserve (self, size + envelope_bound (size));
 	if (r)
 		return error_set (err, r, "out of memory");
@@ -103,7 +105,7 @@ static int seal_and_emit (publisher_t *self, const Belfry__V1__Event *event, spa
 }
 
 int publisher_send (
-	publisher_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now, err_t *err)
+        publisher_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now, err_t *err)
 {
 	static const publisher_note_t none;
 	if (!note)
@@ -123,9 +125,11 @@ int publisher_send (
 	if (!header.severity)
 		header.severity = note->severity ? note->severity : BELFRY__V1__SEVERITY__SEVERITY_INFO;
 	header.class_ = event_delivery_class (type, header.severity, note->changed);
-	uint64_t *newest = header.class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE ? &self->newest_durable
-		: header.class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE	       ? &self->newest_volatile
-											       : NULL;
+	uint64_t *newest = header.class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE
+	                           ? &self->newest_durable
+	                   : header.class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE
+	                           ? &self->newest_volatile
+	                           : NULL;
 	header.sequence = newest ? *newest + 1 : 0;
 	header.time_ns = (uint64_t) now.wall.ns;
 	header.monotonic_ns = (uint64_t) mono_since (now.mono, self->started);
@@ -138,10 +142,10 @@ int publisher_send (
 	int r = event_validate (event, err);
 	if (!r) {
 		size_t size = topic_format (topic, span_str (channel_name (type->channel)),
-			span_str (event_topic_class (type, header.severity)), span_str (self->cluster),
-			span_str (self->node), span_str (header.source));
+		        span_str (event_topic_class (type, header.severity)), span_str (self->cluster),
+		        span_str (self->node), span_str (header.source));
 		r = size ? seal_and_emit (self, event, span_of (topic, size), err)
-			 : error_set (err, -EINVAL, "source '%s' is no name", header.source);
+		         : error_set (err, -EINVAL, "source '%s' is no name", header.source);
 	}
 	event->header = NULL;
 	if (!r && newest)
@@ -149,13 +153,31 @@ int publisher_send (
 	return r;
 }
 
-uint64_t publisher_newest_volatile (const publisher_t *self) { return self->newest_volatile; }
-uint64_t publisher_newest_durable (const publisher_t *self) { return self->newest_durable; }
-void publisher_skip_durable (publisher_t *self, uint64_t n) { self->newest_durable += n; }
-uint64_t publisher_incarnation (const publisher_t *self) { return self->incarnation; }
-uint64_t publisher_boot_nonce (const publisher_t *self) { return self->boot_nonce; }
+uint64_t publisher_newest_volatile (const publisher_t *self)
+{
+	return self->newest_volatile;
+}
+uint64_t publisher_newest_durable (const publisher_t *self)
+{
+	return self->newest_durable;
+}
+void publisher_skip_durable (publisher_t *self, uint64_t n)
+{
+	self->newest_durable += n;
+}
+uint64_t publisher_incarnation (const publisher_t *self)
+{
+	return self->incarnation;
+}
+uint64_t publisher_boot_nonce (const publisher_t *self)
+{
+	return self->boot_nonce;
+}
 
-void publisher_set_keyring (publisher_t *self, keyring_t *keyring) { self->keyring = keyring; }
+void publisher_set_keyring (publisher_t *self, keyring_t *keyring)
+{
+	self->keyring = keyring;
+}
 
 void publisher_set_incarnation (publisher_t *self, uint64_t incarnation, uint64_t boot_nonce, mono_t started)
 {

@@ -15,7 +15,7 @@ typedef struct publisher publisher_t;
 typedef struct {
 	const char *cluster, *node; /* copied */
 	uint64_t incarnation, boot_nonce;
-	mono_t started;	   /* the incarnation's beginning: monotonic_ns counts from it */
+	mono_t started;     /* the incarnation's beginning: monotonic_ns counts from it */
 	keyring_t *keyring; /* borrowed; NULL: unsigned (insecure) */
 } publisher_options_t;
 
@@ -24,18 +24,18 @@ typedef void publisher_emit_fn (void *arg, span_t topic, span_t envelope);
 
 /* What stands beside the payload. */
 typedef struct {
-	const char *source;	  /* NULL: "agent" or "collector", by the node's name */
+	const char *source;       /* NULL: "agent" or "collector", by the node's name */
 	const char *subject_node; /* NULL: the signer itself */
 	const char *correlation_id;
 	Belfry__V1__Severity severity; /* 0: INFO */
-	bool changed;		       /* a health event whose status changed: durable */
+	bool changed;                  /* a health event whose status changed: durable */
 	size_t n_labels;
 	Belfry__V1__Label **labels;
 } publisher_note_t;
 
 /* 0; -EINVAL (a name outside the grammar), -ENOKEY (no active key for node), -ENOMEM. */
 int publisher_new (const publisher_options_t *options, publisher_emit_fn *emit, void *arg, publisher_t **ret,
-	err_t *err);
+        err_t *err);
 /* Frees and nulls. NULL-safe. */
 void publisher_destroy (publisher_t **self_p);
 
@@ -43,7 +43,7 @@ void publisher_destroy (publisher_t **self_p);
  * 0; -EINVAL when the event does not validate, -EMSGSIZE above ENVELOPE_SIZE_MAX, -ENOKEY, -ENOMEM;
  * no sequence is used then. note may be NULL. */
 int publisher_send (
-	publisher_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now, err_t *err);
+        publisher_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now, err_t *err);
 
 /* The newest sequence sent; 0 before the first. */
 uint64_t publisher_newest_volatile (const publisher_t *self);

@@ -9,5 +9,11 @@ static const struct {
 #undef REFUSAL
 };
 
-const char *refusal_key (refusal_t reason) { return refusals[reason < REFUSAL_COUNT ? reason : 0].key; }
-const char *refusal_help (refusal_t reason) { return refusals[reason < REFUSAL_COUNT ? reason : 0].help; }
+const char *refusal_key (refusal_t reason)
+{
+	return refusals[reason < REFUSAL_COUNT ? reason : 0].key;
+}
+const char *refusal_help (refusal_t reason)
+{
+	return refusals[reason < REFUSAL_COUNT ? reason : 0].help;
+}

@@ -18,10 +18,10 @@ enum { SEQUENCE_E_SEEN = 1, SEQUENCE_E_TOO_OLD };
 
 typedef struct {
 	sequence_rule_t rule;
-	uint64_t first;	   /* the first that counts; 0: none has arrived yet */
+	uint64_t first;    /* the first that counts; 0: none has arrived yet */
 	uint64_t newest;   /* the greatest that arrived */
 	uint64_t received; /* distinct ones, first..newest */
-	uint64_t bound;	   /* the greatest that the publisher says it sent: newest or above */
+	uint64_t bound;    /* the greatest that the publisher says it sent: newest or above */
 	uint64_t bits[SEQUENCE_WINDOW / 64]; /* WINDOWED: bit s mod 1024 is whether s arrived */
 } sequence_t;
 

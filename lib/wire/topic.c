@@ -5,7 +5,10 @@ static bool char_alnum (unsigned char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-static bool char_valid (unsigned char c) { return char_alnum (c) || c == '.' || c == '_' || c == '-'; }
+static bool char_valid (unsigned char c)
+{
+	return char_alnum (c) || c == '.' || c == '_' || c == '-';
+}
 
 int topic_parse (const void *data, size_t size, topic_t *ret)
 {
@@ -32,12 +35,12 @@ int topic_parse (const void *data, size_t size, topic_t *ret)
 	}
 	if (n != 5 || start != size)
 		return TOPIC_E_SEGMENTS;
-	*ret = (topic_t) { segments[0], segments[1], segments[2], segments[3], segments[4] };
+	*ret = (topic_t){ segments[0], segments[1], segments[2], segments[3], segments[4] };
 	return 0;
 }
 
-size_t topic_format (
-	char out[TOPIC_SIZE_MAX + 1], span_t channel, span_t class, span_t cluster, span_t node, span_t source)
+size_t topic_format (char out[TOPIC_SIZE_MAX + 1], span_t channel, span_t class, span_t cluster, span_t node,
+        span_t source)
 {
 	const span_t segments[5] = { channel, class, cluster, node, source };
 	size_t at = 0;

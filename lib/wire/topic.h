@@ -32,7 +32,7 @@ int topic_parse (const void *data, size_t size, topic_t *ret);
 /* Writes the topic and a terminating NUL. Returns its size without the NUL, or 0 when a segment
  * breaks the grammar. */
 size_t topic_format (char out[TOPIC_SIZE_MAX + 1], span_t channel, span_t class, span_t cluster, span_t node,
-	span_t source);
+        span_t source);
 
 /* Whether text is a valid segment of at most max bytes. */
 bool topic_name_valid (span_t text, size_t max);

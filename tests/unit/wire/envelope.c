@@ -3,8 +3,9 @@
 
 #include "wire/envelope.h"
 
-static const uint8_t good[] = { 0x08, 0x01, 0x10, 0x02, 0x1a, 0x03, 'a', 'b', 'c', 0x22, 0x20, 1, 2, 3, 4, 5, 6, 7, 8,
-	9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32 };
+static const uint8_t good[] = { 0x08, 0x01, 0x10, 0x02, 0x1a, 0x03, 'a', 'b', 'c', 0x22, 0x20, 1, 2, 3, 4, 5,
+	6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+	32 };
 
 static refusal_t parse (const void *data, size_t size)
 {
@@ -18,7 +19,7 @@ static refusal_t parse (const void *data, size_t size)
 	return r;
 }
 
-#define PARSE(...) parse ((const uint8_t[]) { __VA_ARGS__ }, sizeof ((const uint8_t[]) { __VA_ARGS__ }))
+#define PARSE(...) parse ((const uint8_t[]){ __VA_ARGS__ }, sizeof ((const uint8_t[]){ __VA_ARGS__ }))
 
 Test (envelope, parses_a_signed_and_an_unsigned_one)
 {
@@ -28,7 +29,8 @@ Test (envelope, parses_a_signed_and_an_unsigned_one)
 	cr_assert_eq (parsed.key_epoch, 2);
 	cr_assert (span_is (parsed.event, "abc"));
 	cr_assert_eq (parsed.mac, good + 11);
-	cr_assert_eq (envelope_parse ((const uint8_t[]) { 0x08, 0x01, 0x1a, 0x01, 'x' }, 5, &parsed), REFUSAL_NONE);
+	cr_assert_eq (
+	        envelope_parse ((const uint8_t[]){ 0x08, 0x01, 0x1a, 0x01, 'x' }, 5, &parsed), REFUSAL_NONE);
 	cr_assert_null (parsed.mac);
 	cr_assert_eq (parsed.key_epoch, 0);
 }
@@ -59,20 +61,23 @@ Test (envelope, refuses_what_is_not_canonical)
 	cr_assert_eq (PARSE (0x08, 0x81, 0x00, 0x1a, 0x01, 'x'), REFUSAL_NON_CANONICAL, "padded version");
 	cr_assert_eq (PARSE (0x08, 0x01, 0x08, 0x01, 0x1a, 0x01, 'x'), REFUSAL_NON_CANONICAL, "twice");
 	cr_assert_eq (PARSE (0x1a, 0x01, 'x', 0x08, 0x01), REFUSAL_NON_CANONICAL, "descending");
-	cr_assert_eq (PARSE (0x08, 0x01, 0x1a, 0x01, 'x', 0x28, 0x01), REFUSAL_NON_CANONICAL, "unknown field");
+	cr_assert_eq (
+	        PARSE (0x08, 0x01, 0x1a, 0x01, 'x', 0x28, 0x01), REFUSAL_NON_CANONICAL, "unknown field");
 	cr_assert_eq (PARSE (0x08, 0x01, 0x10, 0x00, 0x1a, 0x01, 'x'), REFUSAL_NON_CANONICAL, "zero epoch");
 	cr_assert_eq (PARSE (0x08, 0x01, 0x1a, 0x00), REFUSAL_NON_CANONICAL, "empty event");
 	cr_assert_eq (PARSE (0x08, 0x01, 0x1a, 0x81, 0x00, 'x'), REFUSAL_NON_CANONICAL, "padded length");
 	cr_assert_eq (PARSE (0x08, 0x01, 0x1a, 0x01, 'x', 0x22, 0x01, 1), REFUSAL_NON_CANONICAL, "short MAC");
-	cr_assert_eq (PARSE (0x08, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x1a, 0x01, 'x'), REFUSAL_NON_CANONICAL, "wide version");
+	cr_assert_eq (PARSE (0x08, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x1a, 0x01, 'x'), REFUSAL_NON_CANONICAL,
+	        "wide version");
 	cr_assert_eq (PARSE (0x8a, 0x00, 0x01), REFUSAL_NON_CANONICAL, "padded tag");
 }
 
 Test (envelope, refuses_a_length_beyond_the_frame)
 {
 	cr_assert_eq (PARSE (0x08, 0x01, 0x1a, 0x7f, 'x'), REFUSAL_TRUNCATED);
-	cr_assert_eq (PARSE (0x08, 0x01, 0x1a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 'x'),
-		REFUSAL_TRUNCATED, "2^64 - 1");
+	cr_assert_eq (
+	        PARSE (0x08, 0x01, 0x1a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 'x'),
+	        REFUSAL_TRUNCATED, "2^64 - 1");
 }
 
 Test (envelope, refuses_above_256_KiB_and_takes_exactly_that)
@@ -80,9 +85,10 @@ Test (envelope, refuses_above_256_KiB_and_takes_exactly_that)
 	size_t size = ENVELOPE_SIZE_MAX;
 	uint8_t *big = calloc (1, size + 1);
 	size_t event = size - 6; /* two of version, one tag, three of length */
-	memcpy (big, (const uint8_t[]) { 0x08, 0x01, 0x1a, (uint8_t) (event | 0x80), (uint8_t) (event >> 7 | 0x80),
-			     (uint8_t) (event >> 14) },
-		6);
+	memcpy (big,
+	        (const uint8_t[]){ 0x08, 0x01, 0x1a, (uint8_t) (event | 0x80), (uint8_t) (event >> 7 | 0x80),
+	                (uint8_t) (event >> 14) },
+	        6);
 	cr_assert_eq (parse (big, size), REFUSAL_NONE);
 	cr_assert_eq (parse (big, size + 1), REFUSAL_OVERSIZED);
 	free (big);

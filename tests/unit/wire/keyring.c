@@ -43,7 +43,8 @@ Test (keyring, a_secret_gives_every_node_its_own_key_and_keeps_it)
 {
 	keyring_t *ring = NULL;
 	err_t err = { "" };
-	cr_assert_eq (parse ("2 active secret " A64 "\n1 retiring secret " B64 "\n", &ring, &err), 0, "%s", err.text);
+	cr_assert_eq (parse ("2 active secret " A64 "\n1 retiring secret " B64 "\n", &ring, &err), 0, "%s",
+	        err.text);
 	cr_assert (keyring_has_secret (ring));
 	cr_assert_eq (keyring_active_epoch (ring, span_str ("n1")), 2);
 	const mac_key_t *one = keyring_node_key (ring, 2, span_str ("n1"));

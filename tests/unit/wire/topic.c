@@ -27,7 +27,8 @@ Test (topic, refuses_each_breach_by_its_name)
 	cr_assert_eq (parse ("health/node/demo/.n1/agent/"), TOPIC_E_CHARACTER, "begins with a dot");
 	cr_assert_eq (parse ("health/node/demo/n 1/agent/"), TOPIC_E_CHARACTER);
 	cr_assert_eq (parse ("health/node/demo/n\xc3\xa9/agent/"), TOPIC_E_CHARACTER);
-	cr_assert_eq (parse ("health/node/aaaaaaaaaaaaaaaaaaaaaaaaa/n1/agent/"), TOPIC_E_LENGTH, "cluster of 25");
+	cr_assert_eq (
+	        parse ("health/node/aaaaaaaaaaaaaaaaaaaaaaaaa/n1/agent/"), TOPIC_E_LENGTH, "cluster of 25");
 	char nul[] = "health/node/demo/n1/agent/";
 	nul[13] = '\0';
 	topic_t t;
@@ -38,13 +39,16 @@ Test (topic, longest_names_fit_and_one_more_does_not)
 {
 	char out[TOPIC_SIZE_MAX + 1];
 	static const char c[] = "cccccccccccccccccccccccc", n[] = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
-			  s[] = "ssssssssssssssssssssssssssssssss", s1[] = "sssssssssssssssssssssssssssssssss";
-	size_t size = topic_format (
-		out, span_str ("diagnostics"), span_str ("performance"), span_str (c), span_str (n), span_str (s));
+	                  s[] = "ssssssssssssssssssssssssssssssss",
+	                  s1[] = "sssssssssssssssssssssssssssssssss";
+	size_t size = topic_format (out, span_str ("diagnostics"), span_str ("performance"), span_str (c),
+	        span_str (n), span_str (s));
 	cr_assert_gt (size, 0);
 	cr_assert_leq (size, TOPIC_SIZE_MAX);
 	cr_assert_eq (parse (out), 0);
-	cr_assert_eq (topic_format (out, span_str ("health"), span_str ("node"), span_str (c), span_str (n), span_str (s1)), 0);
+	cr_assert_eq (topic_format (out, span_str ("health"), span_str ("node"), span_str (c), span_str (n),
+	                      span_str (s1)),
+	        0);
 }
 
 Test (topic, tells_a_collector_by_its_prefix_and_a_name_behind_it)

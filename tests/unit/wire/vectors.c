@@ -59,8 +59,8 @@ Test (vectors, probe_key_and_answer_are_the_ones_python_makes)
 		keyring_t *ring = ring_of (i);
 		uint8_t key[MAC_KEY_SIZE], nonce[8], mac[MAC_SIZE];
 		cr_assert_eq (keyring_probe_key (ring, vectors[i].epoch, span_str (vectors[i].node),
-				      span_str (vectors[i].prober), key),
-			0);
+		                      span_str (vectors[i].prober), key),
+		        0);
 		cr_assert_arr_eq (key, vectors[i].probe_key.data, MAC_KEY_SIZE);
 		mac_key_t *state = aligned_alloc (64, mac_key_size ());
 		mac_key_init (state, key);
@@ -80,7 +80,7 @@ Test (vectors, sealed_envelope_is_byte_for_byte_the_one_python_writes)
 		span_t event = span_of (vectors[i].event.data, vectors[i].event.size);
 		uint8_t *out = malloc (envelope_bound (event.size));
 		size_t n = envelope_seal (out, topic, event, vectors[i].epoch,
-			keyring_node_key (ring, vectors[i].epoch, span_str (vectors[i].node)));
+		        keyring_node_key (ring, vectors[i].epoch, span_str (vectors[i].node)));
 		cr_assert_eq (n, vectors[i].envelope.size);
 		cr_assert_arr_eq (out, vectors[i].envelope.data, n);
 		envelope_t parsed;
