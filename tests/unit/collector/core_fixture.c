@@ -216,6 +216,16 @@ void fixture_pass (fixture_t *self, int64_t ns)
 	}
 }
 
+void fixture_live (fixture_t *self, signer_t *signer, int64_t ns)
+{
+	for (int64_t passed = 0; passed < ns; passed += 200 * NS_PER_MS) {
+		signer_beat (signer, publisher_newest_volatile (signer->publisher) + 1,
+		        publisher_newest_durable (signer->publisher), self->now);
+		cr_assert_eq (fixture_take (self, &signer->last), REFUSAL_NONE);
+		fixture_pass (self, ns - passed < 200 * NS_PER_MS ? ns - passed : 200 * NS_PER_MS);
+	}
+}
+
 refusal_t fixture_take (fixture_t *self, const message_t *message)
 {
 	return core_take (self->core, span_of (message->topic, message->topic_size),

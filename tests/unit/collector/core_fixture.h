@@ -60,6 +60,8 @@ fixture_t *fixture_new (bool keyed);
 void fixture_free (fixture_t *self);
 /* Time passes in steps of 20 ms. */
 void fixture_pass (fixture_t *self, int64_t ns);
+/* The same while signer beats every 200 ms, heard over descriptor 7. */
+void fixture_live (fixture_t *self, signer_t *signer, int64_t ns);
 refusal_t fixture_take (fixture_t *self, const message_t *message);
 /* The newest published event with that payload, decoded; the caller frees it. NULL: none. */
 Belfry__V1__Event *fixture_published (const fixture_t *self, unsigned payload_case);
