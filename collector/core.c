@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "collector/alert/alerts.h"
 #include "collector/control.h"
 #include "collector/detect/detector.h"
 #include "collector/herald.h"
@@ -30,6 +31,7 @@ struct core {
 	control_t *control;
 	detector_t *detector;
 	verdicts_t *verdicts;
+	alerts_t *alerts;
 	bool cluster_dirty, started;
 	mono_t cluster_due, expire_due, say_due;
 	uint64_t refused_said[REFUSAL_COUNT];
@@ -54,6 +56,13 @@ static void on_verdict (void *arg, const verdict_t *verdict, moment_t now)
 	core_t *self = arg;
 	self->cluster_dirty = true;
 	verdicts_take (self->verdicts, verdict, now);
+	alerts_node (self->alerts, nodes_at (self->view.nodes, verdict->node), now);
+}
+
+static void on_alert (void *arg, Belfry__V1__Alert *alert, moment_t now)
+{
+	core_t *self = arg;
+	herald_alert (self->herald, alert, now);
 }
 
 /* Without memory a node stays as it was, and that is counted. */
@@ -107,11 +116,10 @@ static void on_reported (void *arg, node_t *node, const Belfry__V1__PeerReport *
 	}
 }
 
-static size_t on_alerts (void *arg, Belfry__V1__Alert ***ret)
+static size_t on_alerts (void *arg, moment_t now, Belfry__V1__Alert ***ret)
 {
-	(void) arg;
-	*ret = NULL;
-	return 0;
+	core_t *self = arg;
+	return alerts_list (self->alerts, now, ret);
 }
 
 int core_new (const core_options_t *options, const core_port_t *port, moment_t now, core_t **ret, err_t *err)
@@ -143,7 +151,8 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 		goto fail;
 	if ((r = control_new (view, self->ingest, options->keyring, &self->port, &hooks, &self->control)) ||
 	        (r = detector_new (on_verdict, self, now, &self->detector)) ||
-	        (r = verdicts_new (view, self->herald, self->control, &self->verdicts))) {
+	        (r = verdicts_new (view, self->herald, self->control, &self->verdicts)) ||
+	        (r = alerts_new (view, options->rules, on_alert, self, now, &self->alerts))) {
 		error_set (err, r, "out of memory");
 		goto fail;
 	}
@@ -169,6 +178,7 @@ void core_destroy (core_t **self_p)
 	core_t *self = *self_p;
 	if (!self)
 		return;
+	alerts_destroy (&self->alerts);
 	verdicts_destroy (&self->verdicts);
 	detector_destroy (&self->detector);
 	control_destroy (&self->control);
@@ -401,6 +411,7 @@ void core_tick (core_t *self, moment_t now)
 	self->view.counters.paused_ns = (uint64_t) detector_paused_ns (self->detector);
 	cluster_tick (self, now);
 	verdicts_tick (self->verdicts, now);
+	alerts_tick (self->alerts, now);
 	control_tick (self->control, now);
 	herald_tick (self->herald, now);
 	if (now.mono.ns >= self->expire_due.ns) {
@@ -420,9 +431,7 @@ void core_tick (core_t *self, moment_t now)
 
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now)
 {
-	(void) self;
-	(void) rules;
-	(void) now;
+	kept (self, alerts_set_rules (self->alerts, rules, now));
 }
 
 void core_set_keyring (core_t *self, keyring_t *keyring)
