@@ -240,6 +240,24 @@ def check_commands(pages, facts):
                 yield f"{page.name}:{number}: {said}"
 
 
+def check_steps(pages, facts):
+    """The steps of a guide work one after the other, but for those that need a running fabric."""
+    for page in pages:
+        if not page.name.startswith("docs/guide"):
+            continue
+        with tempfile.TemporaryDirectory() as directory:
+            (pathlib.Path(directory) / "build").symlink_to(facts.build)
+            for block in page.blocks:
+                if block.language == "yaml":
+                    file = pathlib.Path(directory) / next(s for _, s, _ in page.spans if s.endswith(f"/{block.name}"))
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_text(block.text, encoding="utf-8")
+                elif block.language == "sh" and not re.search(r"&$|\b(?:status|tap|alerts|kill|send)\b", block.text, re.M):
+                    done = run("sh", "-ec", block.text, cwd=directory)
+                    if not done or done.returncode:
+                        yield f"{page.name}:{block.line}: this step fails: {done and done.stderr.strip()}"
+
+
 def check_later(pages, facts):
     """README's list of what is missing names every command that says so itself."""
     for page in pages:
@@ -347,7 +365,7 @@ CHECKS = [value for name, value in sorted(globals().items()) if name.startswith(
 
 def made_up():
     facts = Facts()
-    facts.belfry = REAL.belfry
+    facts.belfry, facts.build = REAL.belfry, REAL.build
     facts.commands, facts.later = {"tap", "send", "check"}, {"top"}
     facts.global_options, facts.command_options = {"json", "config"}, {"tap": {"count"}, "send": set(), "check": set()}
     facts.programs, facts.dev = {"belfry-agent": {"check"}}, {"run": {"for"}, "test": set()}
@@ -377,6 +395,7 @@ CASES = {
     check_topics: ("`alerts/error/` `health/` `lib/wire/`", ["`alerts/eror/`", "`health/node2/demo/`"]),
     check_series: ("node_load1 node_vmstat_oom_kill node_exporter", ["node_laod1", "belfry_agent_none_total"]),
     check_reference: None,
+    check_steps: None,
     check_man_pages: None,
 }
 
@@ -401,6 +420,9 @@ def self_test():
     facts.refusals, facts.series = {"mac", "nonce"}, {"node_load1", "node_load5"}
     assert len(list(check_reference(reference, facts))) == 1, "a refusal that is not named"
     assert len(list(check_series(reference, facts))) == 1 + 1, "a series that is not named, or not made"
+    steps = "`x/f.yaml`\n```yaml f.yaml\nrules: []\n```\n```sh\nbuild/belfry check x/f.yaml\n```\n"
+    assert not list(check_steps([markdown.parse("docs/guide.md", steps)], facts))
+    assert list(check_steps([markdown.parse("docs/guide.md", steps.replace("check x/", "check y/"))], facts))
     assert len(list(check_man_pages([], facts))) == 2, "an option and a prototype that are missing"
     facts.pages_built = {"belfry-agent.8": ".B \\-\\-check\n", "libbelfry.3": '.BI "int x (" void );\n'}
     assert not list(check_man_pages([], facts))
