@@ -434,7 +434,7 @@ def main():
     self_test()
     names = PAGES + sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))
     pages = [markdown.parse(name, (ROOT / name).read_text(encoding="utf-8")) for name in names]
-    templates = sorted((ROOT / "docs").rglob("*.in"))
+    templates = sorted((ROOT / "docs" / "man").glob("*.in"))
     pages_in = [markdown.Page(str(p.relative_to(ROOT)), p.read_text(encoding="utf-8")) for p in templates]
     found = [line for check in CHECKS for line in check(pages, REAL)]
     found += [line for check in (check_places, check_ports, check_series) for line in check(pages_in, REAL)]
