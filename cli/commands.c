@@ -50,6 +50,11 @@ const command_t *commands_at (size_t i)
 {
 	return commands[i];
 }
+const option_t *commands_global_options (size_t *ret_n)
+{
+	*ret_n = N_GLOBAL;
+	return global_options;
+}
 
 int usage_wrong (session_t *session, const char *command, const char *format, ...)
 {

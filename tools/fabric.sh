@@ -143,7 +143,7 @@ The dashboard (127.0.0.1:7780) is not part of this release. Try, in another term
   build/belfry --config $state/belfry.yaml tap --json --count 50    the same for programs
   build/belfry --config $state/belfry.yaml status                   the cluster
   build/belfry --config $state/belfry.yaml alerts                   what is wrong
-  build/belfry --config $state/belfry.yaml send logging LogEntry message=hello
+  build/belfry --config $state/belfry.yaml send logging LogEntry level=info message=hello
 TEXT
 }
 
@@ -167,7 +167,7 @@ fi
 next_steps
 if [ -t 1 ]; then
   if [ -n "$seconds" ]; then
-    tap status --watch --for "${seconds}s" || :
+    timeout --foreground "$seconds" build/belfry --config "$state/belfry.yaml" status --watch || :
   else
     tap status --watch || :
   fi
