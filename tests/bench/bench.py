@@ -340,7 +340,7 @@ def summary(result):
         for title, part in (("message", m), ("batch", s)):
             say(f"{title:8} {part['message_ns']:.0f} ns: " +
                 ", ".join(f"{k[:-3].replace('_', ' ')} {part[k]:.0f}" for k in (
-                    "envelope_and_mac_ns", "scan_ns", "decode_ns", "validate_ns", "lookup_sequence_view_ns")))
+                    "envelope_and_mac_ns", "decode_ns", "validate_ns", "lookup_sequence_view_ns")))
     for name in ("agent", "node_exporter"):
         f = result.get("agent", {}).get(name)
         if f:

@@ -10,8 +10,8 @@
 #include "base/json_writer.h"
 #include "collector/core.h"
 #include "wire/arena.h"
+#include "wire/decode.h"
 #include "wire/envelope.h"
-#include "wire/scan.h"
 #include "wire/validate.h"
 
 #include "figures.h"
@@ -134,30 +134,22 @@ static void part_key (tools_t *tools, const traffic_message_t *m)
 	check (keyring_node_key (tools->keyring, 1, name) != NULL, "no key");
 }
 
-static void part_scan (tools_t *tools, const traffic_message_t *m)
+static Belfry__V1__Event *decoded (tools_t *tools, const traffic_message_t *m)
 {
-	(void) tools;
-	check (scan_message (&belfry__v1__event__descriptor, event_of (m)) == 0, "the scan refuses");
-}
-
-static Belfry__V1__Event *unpack (tools_t *tools, const traffic_message_t *m)
-{
-	span_t bytes = event_of (m);
+	Belfry__V1__Event *event;
 	arena_reset (tools->arena);
-	Belfry__V1__Event *event =
-	        belfry__v1__event__unpack (arena_allocator (tools->arena), bytes.size, bytes.data);
-	check (event != NULL, "no event");
+	check (decode_event (event_of (m), tools->arena, &event) == 0, "no event");
 	return event;
 }
 
-static void part_unpack (tools_t *tools, const traffic_message_t *m)
+static void part_decode (tools_t *tools, const traffic_message_t *m)
 {
-	unpack (tools, m);
+	decoded (tools, m);
 }
 
-static void part_unpack_validate (tools_t *tools, const traffic_message_t *m)
+static void part_decode_validate (tools_t *tools, const traffic_message_t *m)
 {
-	check (event_validate (unpack (tools, m), NULL) == 0, "no valid event");
+	check (event_validate (decoded (tools, m), NULL) == 0, "no valid event");
 }
 
 /* Part of a step, over every message of the round. Without `one` it is the step itself. */
@@ -178,8 +170,8 @@ static double time_of (bench_t *self, tools_t *tools, part_fn *one)
 static double write_parts (
         json_writer_t *json, bench_t *self, void (*make) (traffic_t *, size_t), size_t n, size_t rounds)
 {
-	enum { WHOLE, MAC, SCAN, DECODE, VALIDATE, REST, PARTS };
-	static const char *const names[PARTS] = { "message_ns", "envelope_and_mac_ns", "scan_ns", "decode_ns",
+	enum { WHOLE, MAC, DECODE, VALIDATE, REST, PARTS };
+	static const char *const names[PARTS] = { "message_ns", "envelope_and_mac_ns", "decode_ns",
 		"validate_ns", "lookup_sequence_view_ns" };
 	double ns[PARTS][ROUNDS_MAX];
 	tools_t tools = { .keyring = self->keyring };
@@ -189,9 +181,8 @@ static double write_parts (
 		make (self->traffic, n);
 		ns[WHOLE][i] = time_of (self, &tools, NULL);
 		ns[MAC][i] = time_of (self, &tools, part_mac) - time_of (self, &tools, part_key);
-		ns[SCAN][i] = time_of (self, &tools, part_scan);
-		ns[DECODE][i] = time_of (self, &tools, part_unpack);
-		ns[VALIDATE][i] = time_of (self, &tools, part_unpack_validate) - ns[DECODE][i];
+		ns[DECODE][i] = time_of (self, &tools, part_decode);
+		ns[VALIDATE][i] = time_of (self, &tools, part_decode_validate) - ns[DECODE][i];
 		ns[REST][i] = ns[WHOLE][i];
 		for (int k = MAC; k < REST; k++)
 			ns[REST][i] -= ns[k][i];
