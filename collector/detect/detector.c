@@ -110,8 +110,7 @@ static const row_t rows[] = {
 typedef struct {
 	Belfry__V1__NodeState state;
 	evidence_t evidence;
-	int64_t patience_ns; /* without the flaps */
-	int64_t delay_ns;    /* as its newest beat says */
+	int64_t delay_ns; /* as its newest beat says */
 	uint64_t incarnation;
 	mono_t goodbye_at, flap_at;
 	uint32_t flaps;
@@ -175,17 +174,22 @@ static int detector_grow (detector_t *self, uint32_t room)
 	return 0;
 }
 
-static int64_t patience_of (uint64_t interval_ns, int64_t delay_ns)
+static int64_t patience_of (int64_t interval_ns, int64_t delay_ns, uint32_t flaps)
 {
-	int64_t silent = DETECTOR_BEATS * (int64_t) interval_ns;
-	return (silent > DETECTOR_SILENT_MIN_NS ? silent : DETECTOR_SILENT_MIN_NS) + delay_ns;
+	int64_t silent = DETECTOR_BEATS * interval_ns;
+	return ((silent > DETECTOR_SILENT_MIN_NS ? silent : DETECTOR_SILENT_MIN_NS) + delay_ns) << flaps;
 }
 
-static uint64_t interval_of (uint64_t said_ns)
+static int64_t interval_of (uint64_t said_ns)
 {
 	if (said_ns == 0)
 		return DETECTOR_INTERVAL_DEFAULT_NS;
-	return said_ns < DETECTOR_INTERVAL_MAX_NS ? said_ns : DETECTOR_INTERVAL_MAX_NS;
+	return said_ns < (uint64_t) DETECTOR_INTERVAL_MAX_NS ? (int64_t) said_ns : DETECTOR_INTERVAL_MAX_NS;
+}
+
+static void patience_set (watch_t *w)
+{
+	w->evidence.patience_ns = patience_of (w->evidence.interval_ns, w->delay_ns, w->flaps);
 }
 
 static int watch_of (detector_t *self, uint32_t node, watch_t **ret)
@@ -195,9 +199,9 @@ static int watch_of (detector_t *self, uint32_t node, watch_t **ret)
 	for (; self->n <= node; self->n++) {
 		self->deadlines[self->n] = NEVER;
 		self->descriptors[self->n] = -1;
-		self->watches[self->n] = (watch_t){ .state = UNKNOWN,
-			.evidence.interval_ns = DETECTOR_INTERVAL_DEFAULT_NS,
-			.patience_ns = patience_of (DETECTOR_INTERVAL_DEFAULT_NS, 0) };
+		self->watches[self->n] =
+		        (watch_t){ .state = UNKNOWN, .evidence.interval_ns = DETECTOR_INTERVAL_DEFAULT_NS };
+		patience_set (&self->watches[self->n]);
 	}
 	*ret = &self->watches[node];
 	return 0;
@@ -227,7 +231,8 @@ static mono_t deadline_of (watch_t *w, mono_t now)
 		return now;
 	if (w->flaps && mono_since (now, w->flap_at) > DETECTOR_FLAP_NS)
 		w->flaps = 0;
-	return mono_add (w->evidence.heard_at, w->patience_ns << w->flaps);
+	patience_set (w);
+	return mono_add (w->evidence.heard_at, w->evidence.patience_ns);
 }
 
 static void apply (detector_t *self, uint32_t node, event_t event, moment_t now)
@@ -293,10 +298,9 @@ static void clock_note (watch_t *w, const sign_t *sign, mono_t now)
 
 static void beat_note (watch_t *w, const sign_t *sign)
 {
-	uint64_t delay = sign->delay_ns < (uint64_t) DETECTOR_TAIL_NS ? sign->delay_ns : DETECTOR_TAIL_NS;
-	w->delay_ns = (int64_t) delay;
-	w->evidence.interval_ns = (int64_t) interval_of (sign->interval_ns);
-	w->patience_ns = patience_of ((uint64_t) w->evidence.interval_ns, w->delay_ns);
+	bool late = sign->delay_ns > (uint64_t) DETECTOR_DELAY_MAX_NS;
+	w->delay_ns = late ? DETECTOR_DELAY_MAX_NS : (int64_t) sign->delay_ns;
+	w->evidence.interval_ns = interval_of (sign->interval_ns);
 }
 
 int detector_heard (detector_t *self, uint32_t node, const sign_t *sign, moment_t now)
@@ -344,8 +348,8 @@ int detector_expect (detector_t *self, uint32_t node, uint64_t interval_ns)
 	int r = watch_of (self, node, &w);
 	if (r)
 		return r;
-	w->evidence.interval_ns = (int64_t) interval_of (interval_ns);
-	w->patience_ns = patience_of ((uint64_t) w->evidence.interval_ns, w->delay_ns);
+	w->evidence.interval_ns = interval_of (interval_ns);
+	patience_set (w);
 	return 0;
 }
 
