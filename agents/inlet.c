@@ -1,13 +1,12 @@
-/* One handler a connection; the socket's own buffer is the queue, so a slow agent shows to the
- * application as a full socket, never as a wait. What is read is copied out of an arena-less
- * unpack, bounded by the packet's size and INLET_MESSAGE_MAX. */
+/* The sockets' own buffers are the queue, so a slow agent shows to an application as a full socket,
+ * never as a wait. One timer runs while something is to be looked at again: a connection without its
+ * hello, or a listener that found no descriptor; an idle inlet wakes nobody. */
 
 #include "agents/inlet.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,60 +14,64 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agents/caller.h"
 #include "base/log.h"
-#include "base/utf8.h"
-#include "belfry/v1/app.pb-c.h"
-#include "wire/describe.h"
-#include "wire/topic.h"
 
-enum { APP_VERSION = 1, BATCH = 64, LABELS_MAX = 16, BURST = 2 * INLET_RATE_PER_S };
+enum { APP_VERSION = 1, BACKLOG = 64, ANSWER_MAX = 512, SOCKET_MODE = 0660 };
+#define LOOK_AGAIN_NS NS_PER_S
+/* What peers may write into the log: a line a second. */
+#define SAY_NS NS_PER_S
 
 typedef struct {
 	inlet_t *inlet;
 	int fd;
-	struct ucred peer;
-	uint64_t number;    /* the newest of the sender's */
-	uint64_t n_refused; /* since the last flush */
-	char refused[160];  /* why, the first of them */
-	char source[TOPIC_SOURCE_MAX + 1];
-	double tokens;
-	mono_t filled;
+	mono_t since;
+	caller_t caller;
 	bool said; /* a refusal was logged: once a connection */
 } connection_t;
 
 struct inlet {
 	loop_t *loop;
-	int fd;
+	int fd, timer; /* -1: none */
+	bool deaf;     /* the listener waits for a descriptor */
 	inlet_event_fn *take;
 	void *arg;
-	const uid_t *audit_uids;
+	uid_t *audit_uids;
 	size_t n_audit_uids;
-	connection_t connections[INLET_CONNECTIONS_MAX];
+	connection_t *connections[INLET_CONNECTIONS_MAX]; /* NULL: free */
+	arena_t *arena;
 	inlet_counters_t counters;
 	bool enabled;
 	Belfry__V1__Severity min_severity;
-	struct sockaddr_un address;
-	uint8_t packet[INLET_MESSAGE_MAX + 1];
+	mono_t said_at;
+	struct sockaddr_un address; /* an empty path: no file of ours */
+	dev_t device;
+	ino_t inode;
+	uint8_t packet[CALLER_PACKET_MAX + 1];
 };
 
 static void connection_close (connection_t *c)
 {
-	loop_remove_fd (c->inlet->loop, c->fd);
+	inlet_t *self = c->inlet;
+	for (size_t i = 0; i < INLET_CONNECTIONS_MAX; i++) {
+		if (self->connections[i] == c)
+			self->connections[i] = NULL;
+	}
+	loop_remove_fd (self->loop, c->fd);
 	close (c->fd);
-	c->fd = -1;
-	c->inlet->counters.open--;
+	caller_clear (&c->caller);
+	free (c);
+	self->counters.open--;
 }
 
-static void message_send (const connection_t *c, Belfry__V1__AppMessage *message)
+/* An application that does not read its answers loses them: nobody waits for it. */
+static void message_send (int fd, Belfry__V1__AppMessage *message)
 {
-	uint8_t bytes[1024];
+	uint8_t bytes[ANSWER_MAX];
 	message->version = APP_VERSION;
-	size_t size = belfry__v1__app_message__get_packed_size (message);
-	if (size > sizeof bytes)
-		return;
-	belfry__v1__app_message__pack (message, bytes);
-	/* An application that does not read its answers loses them: nobody waits for it. */
-	(void) !send (c->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (belfry__v1__app_message__get_packed_size (message) <= sizeof bytes)
+		(void) !send (fd, bytes, belfry__v1__app_message__pack (message, bytes),
+		        MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void wanted_send (const connection_t *c)
@@ -79,196 +82,223 @@ static void wanted_send (const connection_t *c)
 	control.min_severity = c->inlet->min_severity;
 	message.body_case = BELFRY__V1__APP_MESSAGE__BODY_CONTROL;
 	message.control = &control;
-	message_send (c, &message);
+	message_send (c->fd, &message);
 }
 
-/* Answers a flush: what was refused since the one before, and why. */
-static void flush_answer (connection_t *c, uint64_t number)
+static void ack_send (int fd, Belfry__V1__AppAck *ack)
 {
 	Belfry__V1__AppMessage message = BELFRY__V1__APP_MESSAGE__INIT;
-	Belfry__V1__AppAck ack = BELFRY__V1__APP_ACK__INIT;
-	ack.number = number;
-	ack.outcome = c->n_refused ? BELFRY__V1__APP_OUTCOME__APP_OUTCOME_REFUSED
-	                           : BELFRY__V1__APP_OUTCOME__APP_OUTCOME_QUEUED;
-	ack.reason = c->refused;
 	message.body_case = BELFRY__V1__APP_MESSAGE__BODY_ACK;
-	message.ack = &ack;
-	message_send (c, &message);
-	c->n_refused = 0;
-	c->refused[0] = '\0';
+	message.ack = ack;
+	message_send (fd, &message);
 }
 
-/* Counts a refusal, keeps its reason for the next flush and says the connection's first one. */
-static void refuse (connection_t *c, uint64_t *counter, const char *why)
+/* The last word to a connection that is about to be closed. */
+static void refusal_send (int fd, caller_word_t *word)
 {
-	++*counter;
-	if (c->n_refused++ == 0) {
-		snprintf (c->refused, sizeof c->refused, "%s", why);
-		utf8_make_valid (c->refused, strlen (c->refused));
-	}
-	if (!c->said) {
-		c->said = true;
-		log_warning ("inlet", "application '%s' (pid %d, uid %u): %s; further refusals are counted",
-		        c->source, (int) c->peer.pid, (unsigned) c->peer.uid, why);
-	}
+	belfry__v1__app_ack__init (&word->answer);
+	word->answer.outcome = BELFRY__V1__APP_OUTCOME__APP_OUTCOME_REFUSED;
+	word->answer.reason = word->reason_text;
+	ack_send (fd, &word->answer);
 }
 
-static bool hello_take (connection_t *c, const Belfry__V1__AppMessage *message)
+static bool may_say (inlet_t *self, mono_t now)
+{
+	if (self->said_at.ns && mono_since (now, self->said_at) < SAY_NS)
+		return false;
+	self->said_at = now;
+	return true;
+}
+
+static void refusal_count (connection_t *c, const caller_word_t *word)
 {
 	inlet_counters_t *counters = &c->inlet->counters;
-	span_t source = message->body_case == BELFRY__V1__APP_MESSAGE__BODY_HELLO
-	                        ? span_str (message->hello->source)
-	                        : span_of ("", 0);
-	if (!topic_name_valid (source, TOPIC_SOURCE_MAX)) {
-		refuse (c, &counters->malformed, "the first message is no hello with a valid source name");
-		return false;
-	}
-	if (span_is (source, "agent") || span_is (source, "collector")) {
-		refuse (c, &counters->forbidden, "the sources 'agent' and 'collector' are reserved");
-		return false;
-	}
-	memcpy (c->source, source.data, source.size);
-	c->source[source.size] = '\0';
-	c->number = message->number;
-	wanted_send (c);
-	return true;
+	uint64_t *const by_reason[CALLER_REASONS] = {
+		[CALLER_MALFORMED] = &counters->malformed,
+		[CALLER_INVALID] = &counters->invalid,
+		[CALLER_FORBIDDEN] = &counters->forbidden,
+		[CALLER_RATE] = &counters->rate,
+		[CALLER_UNTAKEN] = &counters->untaken,
+	};
+	++*by_reason[word->reason];
+	if (c->said || !may_say (c->inlet, mono_now ()))
+		return;
+	c->said = true;
+	log_warning ("inlet", "application '%s' (pid %u, uid %u): %s; further refusals are counted",
+	        c->caller.source, (unsigned) c->caller.pid, (unsigned) c->caller.uid, word->reason_text);
 }
 
-static bool rate_allows (connection_t *c, Belfry__V1__Severity severity)
-{
-	mono_t now = mono_now ();
-	c->tokens += (double) mono_since (now, c->filled) / (double) NS_PER_S * INLET_RATE_PER_S;
-	c->filled = now;
-	if (c->tokens > BURST)
-		c->tokens = BURST;
-	if (c->tokens < 1)
-		return severity == BELFRY__V1__SEVERITY__SEVERITY_CRITICAL;
-	c->tokens -= 1;
-	return true;
-}
-
-static bool uid_may_audit (const inlet_t *self, uid_t uid)
-{
-	if (uid == 0)
-		return true;
-	for (size_t i = 0; i < self->n_audit_uids; i++) {
-		if (self->audit_uids[i] == uid)
-			return true;
-	}
-	return false;
-}
-
-static void event_take (connection_t *c, Belfry__V1__Event *event)
+static void event_give (connection_t *c, caller_word_t *word)
 {
 	inlet_t *self = c->inlet;
-	const event_type_t *type = event ? event_type_of (event) : NULL;
-	if (!type || type->channel == CHANNEL_FABRIC) {
-		refuse (c, &self->counters.invalid, "an event without a payload of the nine channels");
-		return;
-	}
-	Belfry__V1__Header *header = event->header;
-	publisher_note_t note = { .source = c->source };
-	note.severity = header ? header->severity : 0;
-	if ((type->channel == CHANNEL_AUDIT || type->channel == CHANNEL_SECURITY) &&
-	        !uid_may_audit (self, c->peer.uid)) {
-		refuse (c, &self->counters.forbidden,
-		        "audit and security events come from the uids in audit_uids only");
-		return;
-	}
-	if (!rate_allows (c, note.severity)) {
-		refuse (c, &self->counters.rate, "above the rate of events that one application may send");
-		return;
-	}
-	/* The sender's credentials are the kernel's word; its own labels of these names are replaced. */
-	char uid[16], pid[16];
-	Belfry__V1__Label stamps[2] = { BELFRY__V1__LABEL__INIT, BELFRY__V1__LABEL__INIT };
-	Belfry__V1__Label *labels[LABELS_MAX] = { &stamps[0], &stamps[1] };
-	snprintf (uid, sizeof uid, "%u", (unsigned) c->peer.uid);
-	snprintf (pid, sizeof pid, "%d", (int) c->peer.pid);
-	static char uid_key[] = "uid", pid_key[] = "pid";
-	stamps[0].key = uid_key;
-	stamps[0].value = uid;
-	stamps[1].key = pid_key;
-	stamps[1].value = pid;
-	note.n_labels = 2;
-	note.labels = labels;
-	for (size_t i = 0; header && i < header->n_labels; i++) {
-		if (strcmp (header->labels[i]->key, "uid") == 0 ||
-		        strcmp (header->labels[i]->key, "pid") == 0)
-			continue;
-		if (note.n_labels == LABELS_MAX) {
-			refuse (c, &self->counters.invalid, "more than 14 labels of its own");
-			return;
-		}
-		labels[note.n_labels++] = header->labels[i];
-	}
-	note.correlation_id = header ? header->correlation_id : NULL;
-	if (type->channel == CHANNEL_LOGGING && !note.severity &&
-	        event->payload_case == BELFRY__V1__EVENT__PAYLOAD_LOG_ENTRY)
-		note.severity = event->log_entry->level;
-	if (event->payload_case == BELFRY__V1__EVENT__PAYLOAD_COMPONENT_HEALTH)
-		note.changed = event->component_health->previous_status != event->component_health->status;
-	event->header = NULL; /* the publisher writes its own */
 	err_t err = { "" };
-	int r = self->take (self->arg, event, &note, &err);
-	event->header = header;
-	if (r)
-		refuse (c, r == -EINVAL ? &self->counters.invalid : &self->counters.untaken, err.text);
-	else
+	int r = self->take (self->arg, word->event, &word->note, &err);
+	if (r >= 0) {
 		self->counters.accepted++;
+		return;
+	}
+	caller_untaken (&c->caller, word, r == -EINVAL ? CALLER_INVALID : CALLER_UNTAKEN,
+	        err.text[0] ? err.text : strerror (-r));
+	refusal_count (c, word);
 }
 
 /* One packet. False when the connection is to be closed. */
 static bool packet_take (connection_t *c, size_t size)
 {
 	inlet_t *self = c->inlet;
-	Belfry__V1__AppMessage *message =
-	        size > INLET_MESSAGE_MAX ? NULL : belfry__v1__app_message__unpack (NULL, size, self->packet);
-	if (!message || message->version != APP_VERSION) {
-		refuse (c, &self->counters.malformed,
-		        size > INLET_MESSAGE_MAX ? "a message above 64 KiB" : "no AppMessage of version 1");
-		if (message)
-			belfry__v1__app_message__free_unpacked (message, NULL);
-		return false;
+	caller_word_t word;
+	caller_take (&c->caller, self->arena, span_of (self->packet, size), moment_now (), &word);
+	self->counters.lost += word.lost;
+	switch (word.meaning) {
+	case CALLER_HELLO:
+		wanted_send (c);
+		return true;
+	case CALLER_EVENT:
+		event_give (c, &word);
+		return true;
+	case CALLER_FLUSH:
+		ack_send (c->fd, &word.answer);
+		return true;
+	case CALLER_REFUSED:
+		refusal_count (c, &word);
+		return true;
+	case CALLER_BROKEN:
+		break;
 	}
-	bool keep = true;
-	if (!c->source[0]) {
-		keep = hello_take (c, message);
-	} else {
-		if (message->number > c->number + 1)
-			self->counters.lost += message->number - c->number - 1;
-		if (message->number > c->number)
-			c->number = message->number;
-		switch (message->body_case) {
-		case BELFRY__V1__APP_MESSAGE__BODY_EVENT:
-			event_take (c, message->event->event);
-			break;
-		case BELFRY__V1__APP_MESSAGE__BODY_FLUSH:
-			flush_answer (c, message->number);
-			break;
-		default:
-			refuse (c, &self->counters.malformed, "a message that applications do not send");
-			keep = false;
-		}
-	}
-	belfry__v1__app_message__free_unpacked (message, NULL);
-	return keep;
+	refusal_count (c, &word);
+	refusal_send (c->fd, &word);
+	return false;
 }
 
+/* What is left in the socket has its turn next time, after the others. */
 static void connection_ready (void *arg, int fd, short revents)
 {
 	connection_t *c = arg;
 	inlet_t *self = c->inlet;
+	size_t bytes = 0;
 	(void) revents;
-	for (int i = 0; i < BATCH; i++) {
+	for (int i = 0; i < INLET_PACKETS_PER_TURN && bytes < INLET_BYTES_PER_TURN; i++) {
 		ssize_t n = recv (fd, self->packet, sizeof self->packet, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
+		/* An empty packet looks like the end, and is taken for it. */
 		if (n <= 0 || !packet_take (c, (size_t) n)) {
 			connection_close (c);
 			return;
 		}
+		bytes += (size_t) n;
 	}
+}
+
+/* Looking again. */
+
+static void look_again (void *arg, int id, moment_t now);
+
+static void look_again_later (inlet_t *self)
+{
+	if (self->timer >= 0)
+		return;
+	int id = loop_add_timer (self->loop, LOOK_AGAIN_NS, 0, look_again, self);
+	self->timer = id > 0 ? id : -1;
+}
+
+static void look_again (void *arg, int id, moment_t now)
+{
+	inlet_t *self = arg;
+	bool waiting = false;
+	(void) id;
+	self->timer = -1;
+	if (self->deaf)
+		self->deaf = loop_set_fd (self->loop, self->fd, POLLIN) != 0;
+	for (size_t i = 0; i < INLET_CONNECTIONS_MAX; i++) {
+		connection_t *c = self->connections[i];
+		if (!c || c->caller.source[0])
+			continue;
+		if (mono_since (now.mono, c->since) >= INLET_HELLO_NS) {
+			self->counters.mute++;
+			connection_close (c);
+		} else {
+			waiting = true;
+		}
+	}
+	if (waiting || self->deaf)
+		look_again_later (self);
+}
+
+/* New connections. */
+
+static bool uid_may_audit (const inlet_t *self, uid_t uid)
+{
+	bool may = uid == 0;
+	for (size_t i = 0; i < self->n_audit_uids && !may; i++)
+		may = self->audit_uids[i] == uid;
+	return may;
+}
+
+/* A free place; where there is none, that of the connection that is longest without a hello. NULL: there
+ * is none, or this user has its share. */
+static connection_t **place_find (inlet_t *self, uid_t uid)
+{
+	connection_t **place = NULL, *victim = NULL;
+	size_t same = 0;
+	for (size_t i = 0; i < INLET_CONNECTIONS_MAX; i++) {
+		connection_t *c = self->connections[i];
+		if (!c) {
+			place = &self->connections[i];
+			continue;
+		}
+		same += c->caller.uid == uid;
+		if (!c->caller.source[0] && (!victim || c->since.ns < victim->since.ns))
+			victim = c;
+	}
+	if (same >= INLET_CONNECTIONS_PER_UID || (!place && !victim))
+		return NULL;
+	if (!place) {
+		self->counters.mute++;
+		connection_close (victim);
+		return place_find (self, uid);
+	}
+	return place;
+}
+
+static void connection_refuse (inlet_t *self, int fd, uid_t uid)
+{
+	static const char why[] =
+	        "the agent has as many applications as it takes, or as it takes of one user";
+	caller_word_t word = { 0 };
+	memcpy (word.reason_text, why, sizeof why);
+	refusal_send (fd, &word);
+	close (fd);
+	self->counters.full++;
+	if (may_say (self, mono_now ()))
+		log_warning ("inlet", "an application of uid %u was turned away: %llu connections are open",
+		        (unsigned) uid, (unsigned long long) self->counters.open);
+}
+
+static void connection_add (inlet_t *self, int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+		close (fd);
+		self->counters.full++;
+		return;
+	}
+	connection_t **place = place_find (self, peer.uid);
+	connection_t *c = place ? calloc (1, sizeof *c) : NULL;
+	if (!c || loop_add_fd (self->loop, fd, POLLIN, connection_ready, c)) {
+		free (c);
+		connection_refuse (self, fd, peer.uid);
+		return;
+	}
+	*place = c;
+	c->inlet = self;
+	c->fd = fd;
+	c->since = mono_now ();
+	caller_init (&c->caller, peer.uid, (uint32_t) peer.pid, uid_may_audit (self, peer.uid), c->since);
+	self->counters.connections++;
+	self->counters.open++;
+	look_again_later (self);
 }
 
 static void listener_ready (void *arg, int fd, short revents)
@@ -276,46 +306,104 @@ static void listener_ready (void *arg, int fd, short revents)
 	inlet_t *self = arg;
 	(void) revents;
 	int peer = accept4 (fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (peer < 0)
+	if (peer >= 0) {
+		connection_add (self, peer);
 		return;
-	for (size_t i = 0; i < INLET_CONNECTIONS_MAX; i++) {
-		connection_t *c = &self->connections[i];
-		if (c->fd >= 0)
-			continue;
-		*c = (connection_t){ .inlet = self, .fd = peer, .tokens = BURST, .filled = mono_now () };
-		socklen_t size = sizeof c->peer;
-		if (getsockopt (peer, SOL_SOCKET, SO_PEERCRED, &c->peer, &size) == 0 &&
-		        loop_add_fd (self->loop, peer, POLLIN, connection_ready, c) == 0) {
-			self->counters.connections++;
-			self->counters.open++;
-			return;
-		}
-		c->fd = -1;
-		break;
 	}
+	if (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS)
+		return;
+	/* The listener stays readable: without this the loop would spin. */
+	if (may_say (self, mono_now ()))
+		log_warning ("inlet", "an application waits: %s", strerror (errno));
 	self->counters.full++;
-	close (peer);
+	self->deaf = loop_set_fd (self->loop, fd, 0) == 0;
+	look_again_later (self);
 }
 
-/* A socket file that nobody listens on is left over from a crash. */
+/* The socket's file. */
+
+/* A socket file that nobody listens on is left over from a crash. What else is there is not ours. */
 static int stale_remove (const struct sockaddr_un *address, err_t *err)
 {
+	const char *path = address->sun_path;
 	struct stat st;
-	if (lstat (address->sun_path, &st) < 0)
-		return 0;
+	if (lstat (path, &st) < 0)
+		return 0; /* bind says what is wrong, if anything is */
 	if (!S_ISSOCK (st.st_mode))
-		return error_set (err, -EEXIST, "%s: exists and is no socket; remove it or change `socket`",
-		        address->sun_path);
-	int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r = fd < 0 ? -1 : connect (fd, (const struct sockaddr *) address, sizeof *address);
-	bool alive = r == 0 || errno == EAGAIN;
-	if (fd >= 0)
-		close (fd);
-	if (alive)
 		return error_set (
-		        err, -EADDRINUSE, "%s: in use; is another belfry-agent running?", address->sun_path);
-	unlink (address->sun_path);
+		        err, -EEXIST, "%s: exists and is no socket; remove it or change `socket`", path);
+	int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set (err, -errno, "%s: %s", path, strerror (errno));
+	int r = connect (fd, (const struct sockaddr *) address, sizeof *address) < 0 ? -errno : 0;
+	close (fd);
+	if (r == 0 || r == -EAGAIN)
+		return error_set (err, -EADDRINUSE, "%s: in use; is another belfry-agent running?", path);
+	if (r == -EPROTOTYPE)
+		return error_set (
+		        err, -EADDRINUSE, "%s: another program's socket; end it or change `socket`", path);
+	if (r != -ECONNREFUSED)
+		return error_set (err, r, "%s: is there, and cannot be looked at: %s", path, strerror (-r));
+	if (unlink (path) < 0)
+		return error_set (
+		        err, -errno, "%s: left over, and cannot be removed: %s", path, strerror (errno));
 	return 0;
+}
+
+static int path_set (inlet_t *self, const char *path, err_t *err)
+{
+	self->address.sun_family = AF_UNIX;
+	if (path[0] == '\0' || path[0] == '@')
+		return error_set (err, -EINVAL,
+		        "socket '%s': a path is wanted; an abstract socket has neither owner nor mode", path);
+	if (strlen (path) >= sizeof self->address.sun_path)
+		return error_set (err, -ENAMETOOLONG, "%s: a socket's path has at most %zu bytes", path,
+		        sizeof self->address.sun_path - 1);
+	memcpy (self->address.sun_path, path, strlen (path) + 1);
+	int r = stale_remove (&self->address, err);
+	if (r)
+		self->address.sun_path[0] = '\0'; /* not ours to remove */
+	return r;
+}
+
+/* Between bind and listen nobody can connect, so the mode is right before anybody can. */
+static int mode_set (const char *path)
+{
+	const struct group *group = getgrnam ("belfry");
+	if (group && chown (path, (uid_t) -1, group->gr_gid) < 0)
+		log_warning ("inlet",
+		        "%s: cannot be given to group belfry: %s; only users of this process's "
+		        "group reach it",
+		        path, strerror (errno));
+	return chmod (path, SOCKET_MODE) < 0 ? -errno : 0;
+}
+
+static int socket_open (inlet_t *self, err_t *err)
+{
+	const char *path = self->address.sun_path;
+	struct stat st;
+	self->fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r = self->fd < 0 || bind (self->fd, (const struct sockaddr *) &self->address,
+	                                sizeof self->address) < 0
+	                ? -errno
+	                : 0;
+	if (r) {
+		error_set (err, r, "%s: %s; the applications' socket needs a directory that %s", path,
+		        strerror (-r), r == -ENOENT ? "exists" : "this user may write");
+		self->address.sun_path[0] = '\0';
+		return r;
+	}
+	r = lstat (path, &st) < 0 ? -errno : 0;
+	if (!r) {
+		self->device = st.st_dev;
+		self->inode = st.st_ino;
+		r = mode_set (path);
+	}
+	if (!r && listen (self->fd, BACKLOG) < 0)
+		r = -errno;
+	if (!r)
+		r = loop_add_fd (self->loop, self->fd, POLLIN, listener_ready, self);
+	return r ? error_set (err, r, "%s: %s", path, strerror (-r)) : 0;
 }
 
 int inlet_new (const inlet_options_t *options, loop_t *loop, inlet_event_fn *take, void *arg, inlet_t **ret,
@@ -327,69 +415,55 @@ int inlet_new (const inlet_options_t *options, loop_t *loop, inlet_event_fn *tak
 	self->loop = loop;
 	self->take = take;
 	self->arg = arg;
-	self->audit_uids = options->audit_uids;
-	self->n_audit_uids = options->n_audit_uids;
 	self->enabled = true;
-	self->fd = -1;
-	for (size_t i = 0; i < INLET_CONNECTIONS_MAX; i++)
-		self->connections[i].fd = -1;
-	self->address.sun_family = AF_UNIX;
-	int r;
-	if (strlen (options->path) >= sizeof self->address.sun_path) {
-		r = error_set (err, -ENAMETOOLONG, "%s: a socket's path has at most %zu bytes", options->path,
-		        sizeof self->address.sun_path - 1);
-		goto fail;
-	}
-	memcpy (self->address.sun_path, options->path, strlen (options->path) + 1);
-	r = stale_remove (&self->address, err);
+	self->fd = self->timer = -1;
+	int r = inlet_set_audit_uids (self, options->audit_uids, options->n_audit_uids);
+	if (!r)
+		r = arena_new (ARENA_FIRST_DEFAULT, CALLER_ARENA_CAP, &self->arena);
+	if (r)
+		error_set (err, r, "out of memory");
+	else
+		r = path_set (self, options->path, err);
+	if (!r)
+		r = socket_open (self, err);
 	if (r) {
-		self->address.sun_path[0] = '\0'; /* not ours to remove */
-		goto fail;
-	}
-	self->fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t mask = umask (0117);
-	r = self->fd < 0                                                                          ? -errno
-	    : bind (self->fd, (const struct sockaddr *) &self->address, sizeof self->address) < 0 ? -errno
-	    : listen (self->fd, INLET_CONNECTIONS_MAX) < 0                                        ? -errno
-	                                                                                          : 0;
-	umask (mask);
-	if (r) {
-		error_set (err, r,
-		        "%s: %s; the applications' socket needs a directory that this user may write",
-		        options->path, strerror (-r));
-		goto fail;
-	}
-	const struct group *group = getgrnam ("belfry");
-	if (group)
-		(void) !chown (options->path, (uid_t) -1, group->gr_gid);
-	r = loop_add_fd (loop, self->fd, POLLIN, listener_ready, self);
-	if (r) {
-		error_set (err, r, "%s: %s", options->path, strerror (-r));
-		goto fail;
+		inlet_destroy (&self);
+		return r;
 	}
 	*ret = self;
 	return 0;
-fail:
-	if (self->fd >= 0)
-		close (self->fd);
-	free (self);
-	return r;
 }
 
 void inlet_destroy (inlet_t **self_p)
 {
 	inlet_t *self = *self_p;
+	struct stat st;
 	if (!self)
 		return;
 	for (size_t i = 0; i < INLET_CONNECTIONS_MAX; i++) {
-		if (self->connections[i].fd >= 0)
-			connection_close (&self->connections[i]);
+		if (self->connections[i])
+			connection_close (self->connections[i]);
 	}
-	loop_remove_fd (self->loop, self->fd);
-	close (self->fd);
-	unlink (self->address.sun_path);
+	if (self->timer >= 0)
+		loop_remove_timer (self->loop, self->timer);
+	if (self->fd >= 0) {
+		loop_remove_fd (self->loop, self->fd);
+		close (self->fd);
+	}
+	/* Another agent may have taken the path meanwhile. */
+	const char *path = self->address.sun_path;
+	if (path[0] && lstat (path, &st) == 0 && st.st_dev == self->device && st.st_ino == self->inode)
+		unlink (path);
+	arena_destroy (&self->arena);
+	free (self->audit_uids);
 	free (self);
 	*self_p = NULL;
+}
+
+void inlet_set_audit_uids (inlet_t *self, const uid_t *uids, size_t n)
+{
+	self->audit_uids = uids;
+	self->n_audit_uids = n;
 }
 
 const inlet_counters_t *inlet_counters (const inlet_t *self)
@@ -402,7 +476,25 @@ void inlet_set_wanted (inlet_t *self, bool enabled, Belfry__V1__Severity min_sev
 	self->enabled = enabled;
 	self->min_severity = min_severity;
 	for (size_t i = 0; i < INLET_CONNECTIONS_MAX; i++) {
-		if (self->connections[i].fd >= 0 && self->connections[i].source[0])
-			wanted_send (&self->connections[i]);
+		if (self->connections[i] && self->connections[i]->caller.source[0])
+			wanted_send (self->connections[i]);
 	}
+}
+
+int inlet_set_audit_uids (inlet_t *self, const uid_t *uids, size_t n)
+{
+	uid_t *copy = malloc ((n ? n : 1) * sizeof *copy);
+	if (!copy)
+		return -ENOMEM;
+	if (n)
+		memcpy (copy, uids, n * sizeof *copy);
+	free (self->audit_uids);
+	self->audit_uids = copy;
+	self->n_audit_uids = n;
+	for (size_t i = 0; i < INLET_CONNECTIONS_MAX; i++) {
+		caller_t *caller = self->connections[i] ? &self->connections[i]->caller : NULL;
+		if (caller)
+			caller->trusted = uid_may_audit (self, caller->uid);
+	}
+	return 0;
 }

@@ -17,7 +17,7 @@ typedef struct {
 	pthread_mutex_t lock;
 	probing_run_fn *run;
 	void *probe;
-	bool fresh;
+	_Atomic bool fresh; /* its results were not looked at yet */
 	_Atomic bool ran;
 } item_t;
 
@@ -91,7 +91,7 @@ static void *run (void *arg)
 		item_t *item = &self->items[id];
 		pthread_mutex_lock (&item->lock);
 		item->run (item->probe, now);
-		item->fresh = true;
+		atomic_store (&item->fresh, true);
 		pthread_mutex_unlock (&item->lock);
 		atomic_store (&item->ran, true);
 		atomic_fetch_add (&self->progress, 1);
@@ -188,12 +188,19 @@ bool probing_look (probing_t *self, int id, probing_look_fn *look, void *arg)
 	item_t *item = &self->items[id];
 	if (!atomic_load (&item->ran) || pthread_mutex_trylock (&item->lock) != 0)
 		return false;
-	bool fresh = item->fresh;
-	item->fresh = false;
+	bool fresh = atomic_exchange (&item->fresh, false);
 	if (fresh)
 		look (arg, item->probe);
 	pthread_mutex_unlock (&item->lock);
 	return fresh;
+}
+
+void probing_again (probing_t *self)
+{
+	for (size_t i = 0; i < self->n; i++) {
+		if (atomic_load (&self->items[i].ran))
+			atomic_store (&self->items[i].fresh, true);
+	}
 }
 
 bool probing_all_ran (probing_t *self)

@@ -38,6 +38,8 @@ size_t probing_count (const probing_t *self);
 
 /* Calls look when the probe has run since the last look and is not running. False when not. */
 bool probing_look (probing_t *self, int id, probing_look_fn *look, void *arg);
+/* Every probe that ever ran counts as run anew: its results are looked at again. */
+void probing_again (probing_t *self);
 /* Whether every enabled probe has run at least once. */
 bool probing_all_ran (probing_t *self);
 

@@ -302,7 +302,7 @@ static void report_take (control_t *self, const request_t *request, const Belfry
 static void status_take (control_t *self, const request_t *request, const Belfry__V1__StatusRequest *asked)
 {
 	Belfry__V1__Alert **alerts = NULL;
-	size_t n_alerts = self->hooks.alerts (self->hooks.arg, &alerts);
+	size_t n_alerts = self->hooks.alerts (self->hooks.arg, request->now, &alerts);
 	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
 	Belfry__V1__StatusReply *reply = NULL;
 	control.body_case = BELFRY__V1__CONTROL__BODY_STATUS;

@@ -24,7 +24,7 @@ typedef struct {
 	/* What node's probes saw. */
 	void (*reported) (void *arg, node_t *node, const Belfry__V1__PeerReport *report, moment_t now);
 	/* The alerts to show: *ret is borrowed until the next change. Returns how many. */
-	size_t (*alerts) (void *arg, Belfry__V1__Alert ***ret);
+	size_t (*alerts) (void *arg, moment_t now, Belfry__V1__Alert ***ret);
 } control_hooks_t;
 
 /* All but the keyring is borrowed for good. 0 or -ENOMEM. */

@@ -10,9 +10,12 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "collector/alert/alerts.h"
 #include "collector/control.h"
+#include "collector/detect/detector.h"
 #include "collector/herald.h"
 #include "collector/ingest.h"
+#include "collector/verdicts.h"
 #include "collector/view/view.h"
 
 #define CLUSTER_NS (10 * NS_PER_S)
@@ -26,6 +29,9 @@ struct core {
 	ingest_t *ingest;
 	herald_t *herald;
 	control_t *control;
+	detector_t *detector;
+	verdicts_t *verdicts;
+	alerts_t *alerts;
 	bool cluster_dirty, started;
 	mono_t cluster_due, expire_due, say_due;
 	uint64_t refused_said[REFUSAL_COUNT];
@@ -43,33 +49,27 @@ static void say (core_t *self, int level, const char *format, ...)
 	self->port.say (self->port.arg, level, text);
 }
 
-/* Verdicts. */
+/* The detector's and the alerts' hooks. */
 
-/* Components of a node that speaks no longer are unknown; one that speaks again says so itself. */
-static void components_judge (core_t *self, node_t *node, moment_t now)
+static void on_verdict (void *arg, const verdict_t *verdict, moment_t now)
 {
-	if (cluster_speaks (node))
-		return;
-	char state[ENUM_TEXT_MAX], details[128];
-	snprintf (details, sizeof details, "its node is %s",
-	        enum_text (&belfry__v1__node_state__descriptor, (int) node->state, state));
-	for (uint32_t i = 0; i < node->n_components; i++) {
-		component_t *component = &node->components[i];
-		if (component->published != BELFRY__V1__STATUS__STATUS_UNKNOWN &&
-		        component->status != BELFRY__V1__STATUS__STATUS_UNKNOWN)
-			herald_component (self->herald, node, component, BELFRY__V1__STATUS__STATUS_UNKNOWN,
-			        details, now);
-	}
+	core_t *self = arg;
+	self->cluster_dirty = true;
+	verdicts_take (self->verdicts, verdict, now);
+	alerts_node (self->alerts, nodes_at (self->view.nodes, verdict->node), now);
 }
 
-/* A verdict of the detector: it stands in the view, is published, and turns components over. */
-static void verdict (core_t *self, node_t *node, Belfry__V1__NodeState state, Belfry__V1__NodeKind kind,
-        const char *const *evidence, size_t n_evidence, moment_t now)
+static void on_alert (void *arg, Belfry__V1__Alert *alert, moment_t now)
 {
-	node_verdict (node, state, kind, (uint64_t) now.wall.ns, evidence, n_evidence);
-	self->cluster_dirty = true;
-	components_judge (self, node, now);
-	control_member (self->control, node, now);
+	core_t *self = arg;
+	herald_alert (self->herald, alert, now);
+}
+
+/* Without memory a node stays as it was, and that is counted. */
+static void kept (core_t *self, int r)
+{
+	if (r < 0)
+		self->view.counters.memory_failed++;
 }
 
 /* Control's hooks. */
@@ -101,22 +101,25 @@ static void on_welcomed (
 		say (self, LOG_LEVEL_INFO, "node '%s' says hello: incarnation %" PRIu64 ", version %s%s%s",
 		        node->name, hello->incarnation, hello->version,
 		        hello->peer_address[0] ? ", peers reach it at " : "", hello->peer_address);
+	kept (self, detector_expect (self->detector, node->index, hello->heartbeat_interval_ns));
 	self->cluster_dirty = true;
 }
 
 static void on_reported (void *arg, node_t *node, const Belfry__V1__PeerReport *report, moment_t now)
 {
-	(void) arg;
-	(void) node;
-	(void) report;
-	(void) now;
+	core_t *self = arg;
+	for (size_t i = 0; i < report->n_observations && i < NODE_PEERS_MAX; i++) {
+		const Belfry__V1__PeerObservation *seen = report->observations[i];
+		const node_t *target = nodes_find (self->view.nodes, span_str (seen->target));
+		if (target)
+			kept (self, detector_testify (self->detector, target->index, node->index, seen, now));
+	}
 }
 
-static size_t on_alerts (void *arg, Belfry__V1__Alert ***ret)
+static size_t on_alerts (void *arg, moment_t now, Belfry__V1__Alert ***ret)
 {
-	(void) arg;
-	*ret = NULL;
-	return 0;
+	core_t *self = arg;
+	return alerts_list (self->alerts, now, ret);
 }
 
 int core_new (const core_options_t *options, const core_port_t *port, moment_t now, core_t **ret, err_t *err)
@@ -146,7 +149,10 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 	if ((r = ingest_new (&ingest, &self->ingest, err)) ||
 	        (r = herald_new (options, &self->port, view, self->ingest, now, &self->herald, err)))
 		goto fail;
-	if ((r = control_new (view, self->ingest, options->keyring, &self->port, &hooks, &self->control))) {
+	if ((r = control_new (view, self->ingest, options->keyring, &self->port, &hooks, &self->control)) ||
+	        (r = detector_new (on_verdict, self, now, &self->detector)) ||
+	        (r = verdicts_new (view, self->herald, self->control, &self->verdicts)) ||
+	        (r = alerts_new (view, options->rules, on_alert, self, now, &self->alerts))) {
 		error_set (err, r, "out of memory");
 		goto fail;
 	}
@@ -172,6 +178,9 @@ void core_destroy (core_t **self_p)
 	core_t *self = *self_p;
 	if (!self)
 		return;
+	alerts_destroy (&self->alerts);
+	verdicts_destroy (&self->verdicts);
+	detector_destroy (&self->detector);
 	control_destroy (&self->control);
 	herald_destroy (&self->herald);
 	ingest_destroy (&self->ingest);
@@ -234,11 +243,29 @@ static void take_gap (core_t *self, const taken_t *taken)
 	taken->node->lost_durable_before += gap->count;
 }
 
+static void take_goodbye (core_t *self, const taken_t *taken, moment_t now)
+{
+	const Belfry__V1__SystemLifecycle *lifecycle = taken->event->system_lifecycle;
+	if (lifecycle->state != BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPING &&
+	        lifecycle->state != BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPED)
+		return;
+	bool for_good = strcmp (lifecycle->reason, "decommission") == 0;
+	kept (self, detector_goodbye (self->detector, taken->node->index, taken->event->header->incarnation,
+	                    for_good, now));
+}
+
 /* What only the agent itself may say: an application's events never change a node's state. */
-static void take_agents (core_t *self, const taken_t *taken, moment_t now)
+static void take_agents (core_t *self, const taken_t *taken, int descriptor, moment_t now)
 {
 	node_t *node = taken->node;
 	const Belfry__V1__Event *event = taken->event;
+	sign_t sign = { event->header->incarnation, event->header->monotonic_ns, descriptor, false, 0, 0 };
+	if (event->payload_case == BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT) {
+		sign.beat = true;
+		sign.interval_ns = event->heartbeat->interval_ns;
+		sign.delay_ns = event->heartbeat->scheduling_delay_ns;
+	}
+	kept (self, detector_heard (self->detector, node->index, &sign, now));
 	switch (event->payload_case) {
 	case BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT:
 		node_beat (node, event->heartbeat, now.mono);
@@ -250,14 +277,17 @@ static void take_agents (core_t *self, const taken_t *taken, moment_t now)
 		break;
 	case BELFRY__V1__EVENT__PAYLOAD_SYSTEM_LIFECYCLE:
 		snprintf (node->version, sizeof node->version, "%s", event->system_lifecycle->version);
+		take_goodbye (self, taken, now);
 		break;
 	default:
 		break;
 	}
 }
 
-static void take_in (core_t *self, const taken_t *taken, moment_t now)
+static void take_in (core_t *self, const taken_t *taken, int descriptor, moment_t now)
 {
+	if (strcmp (taken->source->name, "agent") == 0)
+		take_agents (self, taken, descriptor, now);
 	switch (taken->event->payload_case) {
 	case BELFRY__V1__EVENT__PAYLOAD_METRIC_BATCH:
 		take_batch (self, taken, now);
@@ -270,12 +300,6 @@ static void take_in (core_t *self, const taken_t *taken, moment_t now)
 		break;
 	case BELFRY__V1__EVENT__PAYLOAD_GAP:
 		take_gap (self, taken);
-		break;
-	case BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT:
-	case BELFRY__V1__EVENT__PAYLOAD_NODE_HEALTH:
-	case BELFRY__V1__EVENT__PAYLOAD_SYSTEM_LIFECYCLE:
-		if (strcmp (taken->source->name, "agent") == 0)
-			take_agents (self, taken, now);
 		break;
 	default:
 		break;
@@ -302,17 +326,12 @@ refusal_t core_take (core_t *self, span_t topic, span_t envelope, int descriptor
 	node->received++;
 	node->heard = true;
 	node->last = now;
-	if (descriptor >= 0)
-		node->descriptor = descriptor;
 	if (taken.event->header->class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE &&
 	        now.wall.ns - (int64_t) taken.event->header->time_ns > LATE_NS) {
 		node->late++;
 		self->view.counters.late++;
 	}
-	if (node->state == BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN)
-		verdict (self, node, BELFRY__V1__NODE_STATE__NODE_STATE_ALIVE,
-		        BELFRY__V1__NODE_KIND__NODE_KIND_UNSPECIFIED, NULL, 0, now);
-	take_in (self, &taken, now);
+	take_in (self, &taken, descriptor, now);
 	return REFUSAL_NONE;
 }
 
@@ -342,9 +361,7 @@ void core_dropped (core_t *self, core_drop_t what)
 
 void core_disconnected (core_t *self, int descriptor, moment_t now)
 {
-	(void) self;
-	(void) descriptor;
-	(void) now;
+	detector_disconnected (self->detector, descriptor, now);
 }
 
 void core_control (core_t *self, span_t peer, span_t bytes, moment_t now)
@@ -390,7 +407,11 @@ static void refusals_say (core_t *self)
 
 void core_tick (core_t *self, moment_t now)
 {
+	detector_tick (self->detector, now);
+	self->view.counters.paused_ns = (uint64_t) detector_paused_ns (self->detector);
 	cluster_tick (self, now);
+	verdicts_tick (self->verdicts, now);
+	alerts_tick (self->alerts, now);
 	control_tick (self->control, now);
 	herald_tick (self->herald, now);
 	if (now.mono.ns >= self->expire_due.ns) {
@@ -410,9 +431,7 @@ void core_tick (core_t *self, moment_t now)
 
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now)
 {
-	(void) self;
-	(void) rules;
-	(void) now;
+	kept (self, alerts_set_rules (self->alerts, rules, now));
 }
 
 void core_set_keyring (core_t *self, keyring_t *keyring)

@@ -15,7 +15,8 @@
 #include "net/loop.h"
 #include "wire/topic.h"
 
-enum { BATCH = 256, FRAMES_MAX = 3, ENDPOINT_MAX = 160, SUBSCRIPTIONS_MAX = 4096 };
+enum { BATCH = 256, ENDPOINT_MAX = 160, SUBSCRIPTIONS_MAX = 4096 };
+enum { FRAMES = 2 }; /* topic and envelope; peer and request */
 
 static const int64_t tick_ns = 20 * NS_PER_MS;
 
@@ -25,6 +26,8 @@ struct fabric {
 	link_t *intake, *outlet, *control;
 	link_monitor_t *monitor;
 	core_t *core;
+	frame_t held[BATCH][FRAMES]; /* taken: those from first_held to end_held are to be forwarded */
+	size_t first_held, end_held;
 	size_t subscriptions; /* on-demand prefixes carried to the agents */
 	char stream_in[ENDPOINT_MAX], stream_out[ENDPOINT_MAX], control_at[ENDPOINT_MAX];
 	char reason[128];
@@ -45,12 +48,27 @@ static bool prefix_on_demand (span_t prefix)
 	return false;
 }
 
+/* What was taken goes on a batch at a time: message by message ZeroMQ's I/O thread would be woken for
+ * each, and write each by itself. */
+static void forward_held (fabric_t *self)
+{
+	for (; self->first_held < self->end_held; self->first_held++) {
+		frame_t *frames = self->held[self->first_held];
+		if (link_forward (self->outlet, frames, FRAMES)) {
+			core_dropped (self->core, CORE_DROP_OUTLET);
+			for (size_t f = 0; f < FRAMES; f++)
+				frame_close (&frames[f]);
+		}
+	}
+}
+
 /* The port of the core. */
 
 static void port_publish (void *arg, span_t topic, span_t envelope)
 {
 	fabric_t *self = arg;
 	const span_t parts[] = { topic, envelope };
+	forward_held (self); /* what came before goes before */
 	if (link_send (self->outlet, parts, 2))
 		core_dropped (self->core, CORE_DROP_OUTLET);
 }
@@ -101,23 +119,25 @@ static void on_intake (void *arg, link_t *link)
 	on_monitor (self, -1, 0);
 	moment_t now = moment_now ();
 	for (int i = 0; i < BATCH; i++) {
-		frame_t frames[FRAMES_MAX] = { 0 };
+		frame_t *frames = self->held[self->end_held];
 		size_t n = 0;
-		int r = link_receive (link, frames, FRAMES_MAX, &n);
+		int r = link_receive (link, frames, FRAMES, &n);
 		if (r == -EAGAIN)
-			return;
-		if (r || n != 2) {
+			break;
+		if (r || n != FRAMES) {
 			core_refuse (self->core, REFUSAL_FRAMES);
 		} else if (core_take (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]),
 		                   connection_of (&frames[0]), now) == REFUSAL_NONE) {
-			if (link_forward (self->outlet, frames, 2))
-				core_dropped (self->core, CORE_DROP_OUTLET);
+			self->end_held++;
+			continue;
 		}
-		for (size_t f = 0; f < FRAMES_MAX; f++)
+		for (size_t f = 0; f < FRAMES; f++)
 			frame_close (&frames[f]);
 		if (r && r != -EMSGSIZE)
-			return;
+			break;
 	}
+	forward_held (self);
+	self->first_held = self->end_held = 0;
 }
 
 /* A subscription is a frame that begins with 1 (or 0 when it ends). All are read, always; the XPUB
@@ -159,16 +179,16 @@ static void on_control (void *arg, link_t *link)
 	fabric_t *self = arg;
 	moment_t now = moment_now ();
 	for (int i = 0; i < BATCH; i++) {
-		frame_t frames[FRAMES_MAX] = { 0 };
+		frame_t frames[FRAMES] = { 0 };
 		size_t n = 0;
-		int r = link_receive (link, frames, FRAMES_MAX, &n);
+		int r = link_receive (link, frames, FRAMES, &n);
 		if (r == -EAGAIN)
 			return;
-		if (r || n != 2)
+		if (r || n != FRAMES)
 			core_refuse (self->core, REFUSAL_CONTROL);
 		else
 			core_control (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]), now);
-		for (size_t f = 0; f < FRAMES_MAX; f++)
+		for (size_t f = 0; f < FRAMES; f++)
 			frame_close (&frames[f]);
 		if (r && r != -EMSGSIZE)
 			return;

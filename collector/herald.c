@@ -41,7 +41,6 @@ struct herald {
 	Belfry__V1__Label *labels_p[N_SERIES];
 };
 
-/* Protobuf-c's structs want char *, and free nothing that we hand them. */
 static char *borrow (const char *text)
 {
 	union {
@@ -49,6 +48,16 @@ static char *borrow (const char *text)
 		char *out;
 	} u = { text };
 	return u.out;
+}
+
+char *herald_borrow (const char *text)
+{
+	return borrow (text);
+}
+
+const char *herald_name (const herald_t *self)
+{
+	return self->name;
 }
 
 static void on_emit (void *arg, span_t topic, span_t envelope)
@@ -265,6 +274,41 @@ void herald_component (herald_t *self, const node_t *node, component_t *componen
 	event.component_health = &payload;
 	const publisher_note_t note = {
 		.subject_node = node->name, .severity = severity_of (status), .changed = true
+	};
+	herald_send (self, &event, &note, now);
+}
+
+/* Verdicts and alerts come from the detector's room; what else the collector says, from itself. */
+static const char verdict_source[] = "detect";
+
+void herald_node (herald_t *self, const node_t *node, Belfry__V1__NodeLifecycle *payload,
+        Belfry__V1__Severity severity, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_NODE_LIFECYCLE;
+	event.node_lifecycle = payload;
+	const publisher_note_t note = {
+		.source = verdict_source, .subject_node = node->name, .severity = severity
+	};
+	herald_send (self, &event, &note, now);
+}
+
+void herald_membership (herald_t *self, Belfry__V1__MembershipChanged *payload, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_MEMBERSHIP_CHANGED;
+	event.membership_changed = payload;
+	const publisher_note_t note = { .source = verdict_source };
+	herald_send (self, &event, &note, now);
+}
+
+void herald_alert (herald_t *self, Belfry__V1__Alert *payload, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_ALERT;
+	event.alert = payload;
+	const publisher_note_t note = {
+		.source = verdict_source, .subject_node = payload->node, .severity = payload->severity
 	};
 	herald_send (self, &event, &note, now);
 }

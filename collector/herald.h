@@ -18,6 +18,11 @@ int herald_new (const core_options_t *options, const core_port_t *port, view_t *
 void herald_destroy (herald_t **self_p);
 void herald_set_keyring (herald_t *self, keyring_t *keyring);
 
+/* collector.<name>. */
+const char *herald_name (const herald_t *self);
+/* Protobuf-c's structs want char *, and free nothing that we hand them. */
+char *herald_borrow (const char *text);
+
 /* Seals and publishes any event; a failure is counted, and said once a minute. */
 void herald_send (herald_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now);
 
@@ -26,6 +31,11 @@ void herald_cluster (herald_t *self, const cluster_health_t *before, moment_t no
 /* A component of node is status now, by the collector's judgement. */
 void herald_component (herald_t *self, const node_t *node, component_t *component, Belfry__V1__Status status,
         const char *details, moment_t now);
+/* A verdict about node, its members coming and going, an alert: payloads are the caller's. */
+void herald_node (herald_t *self, const node_t *node, Belfry__V1__NodeLifecycle *payload,
+        Belfry__V1__Severity severity, moment_t now);
+void herald_membership (herald_t *self, Belfry__V1__MembershipChanged *payload, moment_t now);
+void herald_alert (herald_t *self, Belfry__V1__Alert *payload, moment_t now);
 /* A clone or a forgery, as a security event. */
 void herald_security (
         herald_t *self, const char *type, const char *node, const char *description, moment_t now);

@@ -81,13 +81,13 @@ typedef struct {
 	bool reloadable;
 } keys_t;
 
-static void on_difference (void *arg, const char *key, bool reloadable)
+static void on_difference (void *arg, const conf_difference_t *difference)
 {
 	keys_t *keys = arg;
-	if (reloadable != keys->reloadable)
+	if (difference->reloadable != keys->reloadable)
 		return;
 	size_t size = strlen (keys->text);
-	snprintf (keys->text + size, sizeof keys->text - size, "%s%s", size ? ", " : "", key);
+	snprintf (keys->text + size, sizeof keys->text - size, "%s%s", size ? ", " : "", difference->key);
 }
 
 static void reload (program_t *self)

@@ -219,7 +219,7 @@ int report_status (const view_t *view, const char *node, report_depth_t depth, B
 	if (r)
 		return r;
 	out->alerts = shown;
-	for (size_t i = 0; i < n_alerts; i++) {
+	for (size_t i = 0; i < n_alerts && out->n_alerts < REPORT_ALERTS_MAX; i++) {
 		if (node[0] == '\0' || strcmp (alerts[i]->node, node) == 0)
 			shown[out->n_alerts++] = alerts[i];
 	}

@@ -13,6 +13,8 @@
 typedef enum { REPORT_FULL, REPORT_BRIEF } report_depth_t;
 
 enum { REPORT_E_UNKNOWN_NODE = 1 };
+/* The most important ones come first; how many there are in all is among the counters. */
+enum { REPORT_ALERTS_MAX = 1000 };
 
 /* Makes the reply in arena; it borrows strings of view and alerts, so it lives no longer than the next
  * change of either. node: its name, or empty for all. BRIEF leaves out components, peers, figures

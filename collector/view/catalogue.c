@@ -42,6 +42,7 @@ void catalogues_destroy (catalogues_t **self_p)
 	for (size_t i = 0; i < self->n_buckets; i++) {
 		for (catalogue_t *c = self->buckets[i], *next; c; c = next) {
 			next = c->next;
+			free (c->bound);
 			free (c);
 		}
 	}
@@ -182,6 +183,7 @@ void catalogues_release (catalogues_t *self, catalogue_t **catalogue_p)
 	*at = c->next;
 	self->n--;
 	self->bytes -= c->bytes;
+	free (c->bound);
 	free (c);
 }
 

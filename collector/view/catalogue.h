@@ -21,10 +21,19 @@ typedef struct {
 	uint64_t start_ns; /* counters: since when they count; 0 where unsaid */
 } series_t;
 
+/* What a reader noted about a position, so that it need not look at names again (alert/bind.h). */
+typedef struct {
+	uint32_t position, note;
+} catalogue_bound_t;
+
 typedef struct catalogue {
 	uint64_t hash;
 	uint32_t n;
 	const series_t *series;
+	/* The one reader's notes, malloc'ed by it and freed with the catalogue. */
+	catalogue_bound_t *bound;
+	uint32_t n_bound;
+	uint64_t bound_generation; /* of its rules; 0: never bound */
 	/* Inside catalogue.c. */
 	struct catalogue *next;
 	uint32_t holders;

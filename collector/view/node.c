@@ -137,7 +137,6 @@ int nodes_get (nodes_t *self, span_t name, node_t **ret)
 	memcpy (node->name, name.data, name.size);
 	node->name_size = (uint8_t) name.size;
 	node->index = self->n;
-	node->descriptor = -1;
 	node->status = BELFRY__V1__STATUS__STATUS_UNKNOWN;
 	node->state = BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN;
 	node->load1 = node->load5 = node->load15 = NAN;

@@ -85,8 +85,7 @@ typedef struct node {
 	bool clone_said;
 	mono_t limit_said;
 
-	moment_t last;  /* anything that held */
-	int descriptor; /* the connection that brought it, or -1 */
+	moment_t last; /* anything that held */
 
 	/* Its newest heartbeat. */
 	mono_t beat;

@@ -30,6 +30,8 @@ typedef struct {
 	double value;
 	mono_t at;
 	size_t bytes;
+	uint64_t bound_generation; /* the one reader's note, as in catalogue_t */
+	uint32_t bound;
 } values_named_t;
 
 typedef struct {

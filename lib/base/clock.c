@@ -28,6 +28,10 @@ moment_t moment_now (void)
 {
 	return (moment_t){ mono_now (), wall_now () };
 }
+wall_t wall_boot (void)
+{
+	return (wall_t){ wall_now ().ns - clock_read (CLOCK_BOOTTIME) };
+}
 
 /* Floors, so that times before 1970 keep a fraction in 0..1 s. */
 static time_t wall_seconds (wall_t at, int64_t *ret_ns)

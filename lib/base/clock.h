@@ -30,6 +30,8 @@ typedef struct {
 mono_t mono_now (void);
 wall_t wall_now (void);
 moment_t moment_now (void);
+/* When this host booted, by its clocks now: time suspended counts. */
+wall_t wall_boot (void);
 
 /* later - earlier, in ns; negative when the order is the other way. */
 static inline int64_t mono_since (mono_t later, mono_t earlier)

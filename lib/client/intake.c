@@ -2,6 +2,7 @@
 
 #include "belfry/v1/envelope.pb-c.h"
 #include "wire/arena.h"
+#include "wire/decode.h"
 #include "wire/describe.h"
 #include "wire/envelope.h"
 #include "wire/validate.h"
@@ -75,9 +76,8 @@ static refusal_t open_event (intake_t *self, span_t topic_bytes, span_t bytes, c
 	if (reason)
 		return reason;
 	arena_reset (self->arena);
-	const Belfry__V1__Event *event = belfry__v1__event__unpack (
-	        arena_allocator (self->arena), envelope.event.size, envelope.event.data);
-	if (!event)
+	Belfry__V1__Event *event;
+	if (decode_event (envelope.event, self->arena, &event))
 		return REFUSAL_MALFORMED;
 	if (event_validate (event, NULL))
 		return REFUSAL_INVALID;

@@ -1,5 +1,8 @@
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "conf/field.h"
 
 typedef struct {
@@ -88,6 +91,91 @@ static bool field_same (const conf_option_t *option, const void *a, const void *
 	return true;
 }
 
+/* Joins entries with ", " in out. */
+static void append (char *out, const char *text)
+{
+	size_t size = strlen (out);
+	snprintf (out + size, CONF_DIFF_TEXT_MAX - size, "%s%s", size ? ", " : "", text ? text : "");
+}
+
+static const char *word_of (const conf_option_t *option, int value)
+{
+	const conf_word_t *word = option->words;
+	while (word->word && word->value != value)
+		word++;
+	return word->word;
+}
+
+static void pairs_text (const conf_pairs_t *pairs, char out[CONF_DIFF_TEXT_MAX])
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		char pair[CONF_DIFF_TEXT_MAX];
+		snprintf (pair, sizeof pair, "%s: %s", pairs->items[i].key, pairs->items[i].value);
+		append (out, pair);
+	}
+}
+
+static void field_text (const conf_option_t *option, const void *field, char out[CONF_DIFF_TEXT_MAX])
+{
+	out[0] = '\0';
+	switch (option->type) {
+	case CONF_STRING:
+	case CONF_PATH:
+	case CONF_NAME:
+	case CONF_ENDPOINT:
+	case CONF_HOST_PORT:
+		append (out, *(const char *const *) field);
+		break;
+	case CONF_BOOL:
+		append (out, *(const bool *) field ? "true" : "false");
+		break;
+	case CONF_UNSIGNED:
+	case CONF_SIZE:
+		snprintf (out, CONF_DIFF_TEXT_MAX, "%" PRIu64, *(const uint64_t *) field);
+		break;
+	case CONF_DURATION: {
+		char text[DURATION_TEXT_MAX];
+		append (out, duration_format (*(const int64_t *) field, text));
+		break;
+	}
+	case CONF_NUMBER:
+	case CONF_RATIO: {
+		double value = *(const double *) field;
+		if (value == value)
+			snprintf (out, CONF_DIFF_TEXT_MAX, "%.17g", value);
+		break;
+	}
+	case CONF_WORD:
+		append (out, word_of (option, *(const int *) field));
+		break;
+	case CONF_STRINGS:
+	case CONF_NAMES: {
+		const conf_strings_t *strings = field;
+		for (size_t i = 0; i < strings->n; i++)
+			append (out, strings->items[i]);
+		break;
+	}
+	case CONF_NUMBERS: {
+		const conf_numbers_t *numbers = field;
+		for (size_t i = 0; i < numbers->n; i++) {
+			char text[24];
+			snprintf (text, sizeof text, "%" PRIu64, numbers->items[i]);
+			append (out, text);
+		}
+		break;
+	}
+	case CONF_PAIRS:
+		pairs_text (field, out);
+		break;
+	case CONF_OBJECTS:
+		snprintf (out, CONF_DIFF_TEXT_MAX, "%zu entries", ((const field_list_t *) field)->n);
+		break;
+	case CONF_OBJECT:
+	case CONF_UNSUPPORTED:
+		break;
+	}
+}
+
 static bool object_same (const conf_table_t *table, const void *a, const void *b)
 {
 	for (size_t i = 0; i < table->n; i++) {
@@ -112,7 +200,12 @@ static void diff (
 			diff (self, option->table, a, b, path);
 		} else {
 			self->n++;
-			self->visit (self->arg, path, option->flags & CONF_RELOAD);
+			char before[CONF_DIFF_TEXT_MAX], after[CONF_DIFF_TEXT_MAX];
+			field_text (option, a, before);
+			field_text (option, b, after);
+			const conf_difference_t difference = { path, option->flags & CONF_RELOAD, before,
+				after };
+			self->visit (self->arg, &difference);
 		}
 	}
 }

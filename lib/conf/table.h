@@ -144,7 +144,15 @@ void conf_object_destroy (const conf_table_t *table, void **self_p);
 /* --- reload --------------------------------------------------------------------------------- */
 
 /* key: the path, "probes.health.interval"; a list is one key. */
-typedef void conf_diff_fn (void *arg, const char *key, bool reloadable);
+/* One option that differs; borrowed for the call. Texts are as a configuration would say them, cut at
+ * CONF_DIFF_TEXT_MAX; lists and maps give their entries, or how many there are. */
+enum { CONF_DIFF_TEXT_MAX = 256 };
+typedef struct {
+	const char *key; /* "probes.health.interval" */
+	bool reloadable;
+	const char *before, *after;
+} conf_difference_t;
+typedef void conf_diff_fn (void *arg, const conf_difference_t *difference);
 /* Visits each option whose value differs, in the table's order. Returns how many there are. */
 size_t conf_diff (
         const conf_table_t *table, const void *old, const void *new, conf_diff_fn *visit, void *arg);

@@ -96,6 +96,18 @@ static uint32_t count_max_of (const ProtobufCFieldDescriptor *field)
 	return VALIDATE_COUNT_MAX;
 }
 
+static uint64_t excludes_of (const ProtobufCMessageDescriptor *descriptor, unsigned i)
+{
+	const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+	uint64_t bits = UINT64_C (1) << i;
+	for (unsigned k = 0; k < descriptor->n_fields && plan_in_oneof (field); k++) {
+		const ProtobufCFieldDescriptor *other = &descriptor->fields[k];
+		if (plan_in_oneof (other) && other->quantifier_offset == field->quantifier_offset)
+			bits |= UINT64_C (1) << k;
+	}
+	return bits;
+}
+
 static void order_put (uint16_t *order, size_t *n, size_t field)
 {
 	for (size_t i = 0; i < *n; i++) {
@@ -141,7 +153,9 @@ static const message_plan_t *plan_add (const ProtobufCMessageDescriptor *descrip
 	field_plan_t *own = &fields[n_fields];
 	uint16_t *order = &orders[n_fields];
 	n_fields += descriptor->n_fields;
-	*plan = (message_plan_t){ descriptor, own, descriptor->n_fields, order };
+	*plan = (message_plan_t){
+		.descriptor = descriptor, .fields = own, .n_fields = descriptor->n_fields, .order = order
+	};
 
 	const char *required = "", *first = "";
 	for (size_t i = 0; i < sizeof requirements / sizeof requirements[0]; i++) {
@@ -155,6 +169,9 @@ static const message_plan_t *plan_add (const ProtobufCMessageDescriptor *descrip
 		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
 		field_plan_t *out = &own[i];
 		out->field = field;
+		out->excludes = excludes_of (descriptor, i);
+		assert (field->id < PLAN_NUMBERS_MAX);
+		plan->places[field->id] = (uint8_t) (i + 1);
 		out->unit = unit_of (field);
 		out->size_max = size_max_of (field);
 		out->count_max = count_max_of (field);

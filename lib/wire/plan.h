@@ -16,14 +16,16 @@ typedef enum { UNIT_NONE, UNIT_TIME, UNIT_DURATION, UNIT_BYTES, UNIT_RATIO, UNIT
 
 typedef struct message_plan message_plan_t;
 
-enum { PLAN_FIELDS_MAX = 64 }; /* of one message: they fit a bit set */
+enum { PLAN_FIELDS_MAX = 64 };   /* of one message: they fit a bit set */
+enum { PLAN_NUMBERS_MAX = 128 }; /* numbers of fields are below */
 
 typedef struct {
 	const ProtobufCFieldDescriptor *field;
 	const message_plan_t *message; /* of a message field, else NULL */
-	uint32_t size_max;             /* bytes of a string or of bytes */
-	uint32_t count_max;            /* of a repeated field */
-	int enum_max;                  /* of an enum: values are 0..enum_max */
+	uint64_t excludes;  /* bits of the fields it cannot stand beside: itself, its oneof's others */
+	uint32_t size_max;  /* bytes of a string or of bytes */
+	uint32_t count_max; /* of a repeated field */
+	int enum_max;       /* of an enum: values are 0..enum_max */
 	unit_t unit;
 	bool required; /* must be said (events.def) */
 	bool shown;    /* is written even where it is zero: the required and those with a "?" */
@@ -33,7 +35,8 @@ struct message_plan {
 	const ProtobufCMessageDescriptor *descriptor;
 	const field_plan_t *fields; /* in the order of their numbers */
 	size_t n_fields;
-	const uint16_t *order; /* indexes of fields as a person reads them (events.def, first) */
+	uint8_t places[PLAN_NUMBERS_MAX]; /* by number: index of fields + 1; 0: no such field */
+	const uint16_t *order;            /* indexes of fields as a person reads them (events.def, first) */
 };
 
 /* The plan of a message that occurs in Event, Control, AppMessage or Mark; NULL for another. */
@@ -42,6 +45,13 @@ const message_plan_t *plan_of (const ProtobufCMessageDescriptor *descriptor);
 const message_plan_t *plan_of_type (const event_type_t *type);
 /* The field of that name, or NULL. */
 const field_plan_t *plan_field (const message_plan_t *self, span_t name);
+
+/* The field of that number, or NULL. */
+static inline const field_plan_t *plan_numbered (const message_plan_t *self, uint64_t number)
+{
+	uint8_t place = number < PLAN_NUMBERS_MAX ? self->places[number] : 0;
+	return place ? &self->fields[place - 1] : NULL;
+}
 
 static inline const void *plan_member (const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
 {

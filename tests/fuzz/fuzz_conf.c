@@ -35,11 +35,10 @@ static void rules_use (const rule_set_t *set)
 	}
 }
 
-static void on_difference (void *arg, const char *key, bool reloadable)
+static void on_difference (void *arg, const conf_difference_t *difference)
 {
 	(void) arg;
-	(void) key;
-	(void) reloadable;
+	(void) difference;
 	abort (); /* the same text makes the same configuration */
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "conf/rule.h"
 #include "wire/envelope.h"
 
 static char *borrow (const char *text)
@@ -178,19 +179,42 @@ static void port_say (void *arg, int level, const char *text)
 	snprintf (self->said[self->n_said++ % 64], 512, "%s", text);
 }
 
+core_port_t fixture_port (fixture_t *self)
+{
+	return (core_port_t){ self, port_publish, port_control, port_say };
+}
+
+static struct rule_set *rules_parse (const char *text)
+{
+	struct rule_set *rules = NULL;
+	conf_errors_t errors = { 0 };
+	cr_assert_eq (rule_set_parse (text, text ? strlen (text) : 0, "rules.yaml", &rules, &errors), 0);
+	return rules;
+}
+
+void fixture_rules (fixture_t *self, const char *text)
+{
+	struct rule_set *old = self->rules;
+	self->rules = rules_parse (text);
+	core_set_rules (self->core, self->rules, self->now);
+	rule_set_destroy (&old);
+}
+
 fixture_t *fixture_new (bool keyed)
 {
 	fixture_t *self = calloc (1, sizeof *self);
 	err_t err;
 	self->now = (moment_t){ { 1000 * NS_PER_S }, { INT64_C (1763973600) * NS_PER_S } };
 	self->keyring = keyed ? fixture_keyring (false) : NULL;
-	const core_port_t port = { self, port_publish, port_control, port_say };
+	self->rules = rules_parse (NULL);
+	const core_port_t port = fixture_port (self);
 	const core_options_t options = { .cluster = "demo",
 		.name = "c1",
 		.version = "0.1.0",
 		.incarnation = 1,
 		.boot_nonce = 42,
 		.keyring = self->keyring,
+		.rules = self->rules,
 		.nodes_max = 20 };
 	cr_assert_eq (core_new (&options, &port, self->now, &self->core, &err), 0, "%s", err.text);
 	return self;
@@ -199,6 +223,7 @@ fixture_t *fixture_new (bool keyed)
 void fixture_free (fixture_t *self)
 {
 	core_destroy (&self->core);
+	rule_set_destroy (&self->rules);
 	keyring_destroy (&self->keyring);
 	for (size_t i = 0; i < 512; i++) {
 		message_free (&self->published[i]);
@@ -213,6 +238,16 @@ void fixture_pass (fixture_t *self, int64_t ns)
 		self->now.mono.ns += 20 * NS_PER_MS;
 		self->now.wall.ns += 20 * NS_PER_MS;
 		core_tick (self->core, self->now);
+	}
+}
+
+void fixture_live (fixture_t *self, signer_t *signer, int64_t ns)
+{
+	for (int64_t passed = 0; passed < ns; passed += 200 * NS_PER_MS) {
+		signer_beat (signer, publisher_newest_volatile (signer->publisher) + 1,
+		        publisher_newest_durable (signer->publisher), self->now);
+		cr_assert_eq (fixture_take (self, &signer->last), REFUSAL_NONE);
+		fixture_pass (self, ns - passed < 200 * NS_PER_MS ? ns - passed : 200 * NS_PER_MS);
 	}
 }
 
@@ -291,6 +326,28 @@ Belfry__V1__Control *fixture_status (fixture_t *self, const char *node)
 	control.body_case = BELFRY__V1__CONTROL__BODY_STATUS_REQUEST;
 	control.status_request = &request;
 	return fixture_ask (self, &control, NULL, NULL);
+}
+
+Belfry__V1__AlertState fixture_alert (fixture_t *self, const char *name, const char *node)
+{
+	Belfry__V1__Control *answer = fixture_status (self, "");
+	Belfry__V1__AlertState state = BELFRY__V1__ALERT_STATE__ALERT_STATE_UNSPECIFIED;
+	for (size_t i = 0; i < answer->status->n_alerts; i++) {
+		const Belfry__V1__Alert *alert = answer->status->alerts[i];
+		if (strcmp (alert->name, name) == 0 && strcmp (alert->node, node) == 0)
+			state = alert->state;
+	}
+	belfry__v1__control__free_unpacked (answer, NULL);
+	return state;
+}
+
+Belfry__V1__NodeState fixture_state (fixture_t *self, const char *node)
+{
+	Belfry__V1__Control *answer = fixture_status (self, node);
+	cr_assert_eq (answer->body_case, BELFRY__V1__CONTROL__BODY_STATUS);
+	Belfry__V1__NodeState state = answer->status->nodes[0]->state;
+	belfry__v1__control__free_unpacked (answer, NULL);
+	return state;
 }
 
 uint64_t fixture_refused (fixture_t *self, refusal_t reason)

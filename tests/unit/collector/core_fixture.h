@@ -44,6 +44,7 @@ void signer_event (signer_t *self, Belfry__V1__Event *event, const publisher_not
 typedef struct {
 	core_t *core;
 	keyring_t *keyring;
+	struct rule_set *rules; /* in force */
 	moment_t now;
 	message_t published[512];
 	size_t n_published;
@@ -56,10 +57,17 @@ typedef struct {
 	size_t n_said;
 } fixture_t;
 
+/* With the shipped rules. */
 fixture_t *fixture_new (bool keyed);
+/* The shipped rules and those of the text, as after a SIGHUP. */
+void fixture_rules (fixture_t *self, const char *text);
 void fixture_free (fixture_t *self);
+/* The port behind its core, for another one. */
+core_port_t fixture_port (fixture_t *self);
 /* Time passes in steps of 20 ms. */
 void fixture_pass (fixture_t *self, int64_t ns);
+/* The same while signer beats every 200 ms, heard over descriptor 7. */
+void fixture_live (fixture_t *self, signer_t *signer, int64_t ns);
 refusal_t fixture_take (fixture_t *self, const message_t *message);
 /* The newest published event with that payload, decoded; the caller frees it. NULL: none. */
 Belfry__V1__Event *fixture_published (const fixture_t *self, unsigned payload_case);
@@ -72,6 +80,10 @@ Belfry__V1__Control *fixture_ask (
         fixture_t *self, Belfry__V1__Control *control, keyring_t *keyring, const char *node);
 /* The status of everything, from an unsigned request. The caller frees it. */
 Belfry__V1__Control *fixture_status (fixture_t *self, const char *node);
+/* The state of the alert of that name about that node ("": the cluster) in the status; 0: there is none. */
+Belfry__V1__AlertState fixture_alert (fixture_t *self, const char *name, const char *node);
+/* The state of that node in the status. */
+Belfry__V1__NodeState fixture_state (fixture_t *self, const char *node);
 /* As a reason is counted in the status. */
 uint64_t fixture_refused (fixture_t *self, refusal_t reason);
 /* Welcomed (or not) as the agent behind signer. */

@@ -262,10 +262,10 @@ Test (agent_config, a_missing_file_is_said)
 	conf_errors_clear (&errors);
 }
 
-static void see (void *arg, const char *key, bool reloadable)
+static void see (void *arg, const conf_difference_t *difference)
 {
 	char *text = arg;
-	snprintf (text + strlen (text), 200, "%s%s ", key, reloadable ? "+" : "-");
+	snprintf (text + strlen (text), 200, "%s%s ", difference->key, difference->reloadable ? "+" : "-");
 }
 
 Test (agent_config, a_reload_knows_what_needs_a_restart)

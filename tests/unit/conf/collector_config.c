@@ -147,10 +147,10 @@ Test (collector_security, curve_is_known_and_refused_clearly)
 	        NULL);
 }
 
-static void see (void *arg, const char *key, bool reloadable)
+static void see (void *arg, const conf_difference_t *difference)
 {
 	char *text = arg;
-	snprintf (text + strlen (text), 200, "%s%s ", key, reloadable ? "+" : "-");
+	snprintf (text + strlen (text), 200, "%s%s ", difference->key, difference->reloadable ? "+" : "-");
 }
 
 Test (collector_config, a_reload_knows_what_needs_a_restart)

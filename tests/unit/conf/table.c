@@ -355,11 +355,12 @@ typedef struct {
 	char text[512];
 } seen_t;
 
-static void see (void *arg, const char *key, bool reloadable)
+static void see (void *arg, const conf_difference_t *difference)
 {
 	seen_t *seen = arg;
 	size_t at = strlen (seen->text);
-	snprintf (seen->text + at, sizeof seen->text - at, "%s%s ", key, reloadable ? "+" : "-");
+	snprintf (seen->text + at, sizeof seen->text - at, "%s%s ", difference->key,
+	        difference->reloadable ? "+" : "-");
 }
 
 static void differs (const char *old_text, const char *new_text, const char *wanted)
@@ -399,6 +400,29 @@ Test (diff, says_what_a_reload_takes_over)
 {
 	differs ("path: x\n", "path: x\nnumber: 8\ninner: {on: false, count: 4}\n",
 	        "number+ inner.on+ inner.count- ");
+}
+
+static void see_values (void *arg, const conf_difference_t *difference)
+{
+	seen_t *seen = arg;
+	size_t at = strlen (seen->text);
+	snprintf (seen->text + at, sizeof seen->text - at, "%s=%s>%s;", difference->key, difference->before,
+	        difference->after);
+}
+
+Test (diff, says_both_values_as_a_configuration_would)
+{
+	all_t *old = parsed ("path: x\nstrings: [a]\nnumbers: [1, 2]\nitems: [{name: a}]\n");
+	all_t *new = parsed ("path: y\nstrings: [a, b]\nnumbers: [1]\npairs: {a: b}\ninner: {on: false}\n");
+	seen_t seen = { "" };
+	conf_diff (&all_table, old, new, see_values, &seen);
+	for (const char *const *wanted =
+	                (const char *const[]){ "path=x>y;", "strings=a>a, b;", "numbers=1, 2>1;",
+	                        "pairs=>a: b;", "inner.on=true>false;", "items=1 entries>0 entries;", NULL };
+	        *wanted; wanted++)
+		cr_assert_not_null (strstr (seen.text, *wanted), "no '%s' in '%s'", *wanted, seen.text);
+	destroy (old);
+	destroy (new);
 }
 
 /* --- reference ------------------------------------------------------------------------------ */

@@ -1,0 +1,234 @@
+/* belfry-agent: options, configuration, keys, then the agent (agent.h) until a signal ends it. SIGHUP
+ * reads configuration and keyring again. */
+
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agents/agent.h"
+#include "agents/probes/child.h"
+#include "base/log.h"
+#include "net/loop.h"
+
+enum { EXIT_USAGE = 2 };
+
+typedef struct {
+	const char *file;
+	agent_config_t *started; /* as it was at the start: what a restart would change */
+	agent_config_t *current; /* as the last reload left it */
+	keyring_t *keyring;
+} program_t;
+
+static void print_help (FILE *out)
+{
+	fprintf (out,
+	        "usage: belfry-agent [--config FILE] [--check]\n"
+	        "\n"
+	        "Watches this host, its peers and its stores, takes in what applications say of themselves,\n"
+	        "and publishes it, signed, to Belfry's collectors.\n"
+	        "\n"
+	        "  -c, --config FILE  the configuration; default " AGENT_CONFIG_FILE "\n"
+	        "      --check        say everything that is wrong with it, and end\n"
+	        "  -h, --help         this text\n"
+	        "      --version      the version\n"
+	        "\n"
+	        "SIGHUP reads configuration and keyring again and says what needs a restart;\n"
+	        "SIGTERM and SIGINT end it with a signed goodbye.\n"
+	        "\n"
+	        "Configuration:\n");
+	conf_print_reference (agent_config_table (), CONF_REFERENCE_HELP, out);
+}
+
+static void errors_say (const conf_errors_t *errors)
+{
+	char line[1024];
+	for (size_t i = 0; i < errors->n; i++)
+		log_error ("agent", "%s", conf_errors_line (errors, i, line, sizeof line));
+	if (errors->more)
+		log_error ("agent", "%zu more errors", errors->more);
+}
+
+/* Reload. */
+
+enum { CHANGES_MAX = 64 };
+
+typedef struct {
+	char taken[1024], waiting[1024];
+	Belfry__V1__Change changes[CHANGES_MAX], *changes_p[CHANGES_MAX];
+	size_t n;
+	bool from_start; /* compares with the start: what waits for a restart */
+} changes_t;
+
+static void name_append (char out[1024], const char *key)
+{
+	size_t size = strlen (out);
+	snprintf (out + size, 1024 - size, "%s%s", size ? ", " : "", key);
+}
+
+static void on_difference (void *arg, const conf_difference_t *difference)
+{
+	changes_t *changes = arg;
+	if (difference->reloadable == changes->from_start)
+		return;
+	name_append (changes->from_start ? changes->waiting : changes->taken, difference->key);
+	if (changes->from_start || changes->n == CHANGES_MAX)
+		return;
+	Belfry__V1__Change *change = changes->changes_p[changes->n] = &changes->changes[changes->n];
+	belfry__v1__change__init (change);
+	change->key = strdup (difference->key);
+	change->old_value = strdup (difference->before);
+	change->new_value = strdup (difference->after);
+	if (change->key && change->old_value && change->new_value) {
+		changes->n++;
+		return;
+	}
+	free (change->key);
+	free (change->old_value);
+	free (change->new_value);
+}
+
+static void changes_free (changes_t *self)
+{
+	for (size_t i = 0; i < self->n; i++) {
+		free (self->changes[i].key);
+		free (self->changes[i].old_value);
+		free (self->changes[i].new_value);
+	}
+}
+
+static void on_hangup (void *arg, agent_t *agent)
+{
+	program_t *self = arg;
+	conf_errors_t errors = { 0 };
+	agent_config_t *config = NULL;
+	keyring_t *keyring = NULL;
+	err_t err = { "" };
+	if (agent_config_load (self->file, &config, &errors)) {
+		errors_say (&errors);
+		log_error ("agent", "reload: nothing was changed, because of the errors above");
+		conf_errors_clear (&errors);
+		return;
+	}
+	conf_errors_clear (&errors);
+	/* Keyed and insecure do not change into each other without a restart. */
+	if (self->started->security.keyring && config->security.keyring) {
+		int r = keyring_load (config->security.keyring, &keyring, &err);
+		if (!r && !keyring_active_epoch (keyring, span_str (self->started->node)))
+			r = error_set (&err, -1, "%s: no active key for node '%s'", config->security.keyring,
+			        self->started->node);
+		if (r) {
+			log_error ("agent", "reload: nothing was changed: %s", err.text);
+			keyring_destroy (&keyring);
+			agent_config_destroy (&config);
+			return;
+		}
+	}
+	static changes_t changes;
+	changes = (changes_t){ .from_start = false };
+	conf_diff (agent_config_table (), self->current, config, on_difference, &changes);
+	changes.from_start = true;
+	conf_diff (agent_config_table (), self->started, config, on_difference, &changes);
+	agent_reload (agent, config, keyring, changes.changes_p, changes.n);
+	log_set_level ((log_level_t) config->log_level);
+	log_info ("agent", "reloaded%s%s%s", keyring ? ": keyring" : "",
+	        changes.taken[0] ? (keyring ? ", " : ": ") : "", changes.taken);
+	if (changes.waiting[0])
+		log_warning ("agent", "these changes need a restart: %s", changes.waiting);
+	changes_free (&changes);
+	if (self->current != self->started)
+		agent_config_destroy (&self->current);
+	self->current = config;
+	if (keyring) {
+		keyring_destroy (&self->keyring);
+		self->keyring = keyring;
+	}
+}
+
+/* Everything that can fail is said with what would be right. */
+static int run (program_t *self)
+{
+	agent_t *agent = NULL;
+	err_t err = { "" };
+	const char *keyring = self->started->security.keyring;
+	int r = keyring ? keyring_load (keyring, &self->keyring, &err) : 0;
+	if (!r)
+		r = agent_new (self->started, self->keyring, on_hangup, self, &agent, &err);
+	if (r) {
+		log_error ("agent", "%s", err.text);
+		return EXIT_FAILURE;
+	}
+	if (!keyring)
+		log_warning ("agent", "INSECURE: events are not signed, as the configuration says");
+	r = agent_run (agent);
+	if (r)
+		log_error ("agent", "the loop failed: %s", strerror (-r));
+	else
+		log_info ("agent", "ending");
+	if (!agent_destroy (&agent)) {
+		log_warning ("agent", "a probe hangs in the kernel; leaving without it");
+		_exit (r ? EXIT_FAILURE : EXIT_SUCCESS);
+	}
+	return r ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main (int argc, char **argv)
+{
+	enum { OPTION_CHECK = 1, OPTION_VERSION };
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, OPTION_CHECK }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, OPTION_VERSION }, { 0 } };
+	program_t self = { 0 };
+	bool check = false;
+	if (argc > 1 && strcmp (argv[1], CHILD_ARGUMENT) == 0)
+		return child_main (argc, argv);
+	for (int c; (c = getopt_long (argc, argv, "c:h", options, NULL)) != -1;) {
+		switch (c) {
+		case 'c':
+			self.file = optarg;
+			break;
+		case OPTION_CHECK:
+			check = true;
+			break;
+		case 'h':
+			print_help (stdout);
+			return EXIT_SUCCESS;
+		case OPTION_VERSION:
+			puts ("belfry-agent " BELFRY_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			fputs ("try belfry-agent --help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf (stderr, "belfry-agent takes no argument '%s'; try --help\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	conf_errors_t errors = { 0 };
+	int r = agent_config_load (self.file, &self.started, &errors);
+	if (r || check) {
+		conf_errors_print (&errors, stderr);
+		if (!r)
+			printf ("%s: good\n", self.file ? self.file : AGENT_CONFIG_FILE);
+		conf_errors_clear (&errors);
+		agent_config_destroy (&self.started);
+		return r ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	self.current = self.started;
+	log_set_level ((log_level_t) self.started->log_level);
+	if (sodium_init () < 0) {
+		log_error ("agent", "libsodium does not start");
+		return EXIT_FAILURE;
+	}
+	loop_block_signals ();
+	int status = run (&self);
+	keyring_destroy (&self.keyring);
+	if (self.current != self.started)
+		agent_config_destroy (&self.current);
+	agent_config_destroy (&self.started);
+	return status;
+}
