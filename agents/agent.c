@@ -12,14 +12,13 @@
 #include <string.h>
 
 #include "agents/figures_self.h"
-#include "agents/identity.h"
 #include "agents/inlet.h"
 #include "agents/listener.h"
 #include "agents/reach.h"
 #include "agents/talk.h"
 #include "agents/voice.h"
-#include "agents/worker.h"
-#include "agents/probing.h"
+#include "agents/tenure.h"
+#include "agents/watch.h"
 #include "base/log.h"
 
 enum { SUBSCRIPTION_BATCH = 64 };
@@ -30,9 +29,6 @@ enum { SUBSCRIPTION_BATCH = 64 };
 #define SELF_NS (5 * NS_PER_S)
 #define IDLE_NS NS_PER_S
 #define PROBES_PATIENCE_NS NS_PER_S
-
-/* What the worker's thread does with the disk. */
-typedef enum { DISK_NOTHING, DISK_ADVANCE, DISK_CONFIRM } disk_job_t;
 
 struct agent {
 	const agent_config_t *config;
@@ -48,8 +44,6 @@ struct agent {
 	listener_t *listener;
 	peers_t *peers;
 	inlet_t *inlet;
-	uid_t *audit_uids;
-	probing_t *probing;
 	self_figures_t *self_figures;
 
 	talk_t **talks;
@@ -58,20 +52,8 @@ struct agent {
 	talk_identity_t says;
 	char peer_address[160];
 
-	identity_t *identity;
-	incarnation_t incarnation;
-	worker_t *worker;
-	disk_job_t wanted, running;
-	uint64_t at_least;
-	incarnation_t advanced; /* the worker's */
-	int disk_result;
-	err_t disk_err;
-
-	host_t *host;
-	int host_id;
-	store_t **stores;
-	int *store_ids;
-	size_t n_stores;
+	tenure_t *tenure;
+	watch_t *watch;
 
 	beat_t beat;
 	int main_loop, probes_loop;
@@ -86,8 +68,7 @@ struct agent {
 
 static void gate (agent_t *self, moment_t now)
 {
-	bool open = self->confirmed && self->wanted != DISK_ADVANCE && self->running != DISK_ADVANCE &&
-	            demand_heard (self->demand);
+	bool open = self->confirmed && tenure_stands (self->tenure) && demand_heard (self->demand);
 	if (open == outbox_is_open (self->outbox))
 		return;
 	if (!open) {
@@ -95,7 +76,7 @@ static void gate (agent_t *self, moment_t now)
 		return;
 	}
 	voice_repeat (self->voice);
-	probing_again (self->probing);
+	watch_again (self->watch);
 	outbox_open (self->outbox, now);
 }
 
@@ -135,57 +116,16 @@ static void on_stream (void *arg, link_t *link)
 	}
 }
 
-/* The disk, on the worker's thread. */
-
-static void disk_work (void *arg)
-{
-	agent_t *self = arg;
-	if (self->running == DISK_ADVANCE)
-		self->disk_result =
-		        identity_advance (self->identity, self->at_least, &self->advanced, &self->disk_err);
-	else
-		self->disk_result = identity_confirm (self->identity, &self->advanced, &self->disk_err);
-}
-
-static void incarnation_take (agent_t *self, moment_t now)
-{
-	self->incarnation = self->advanced;
-	self->says.incarnation = self->incarnation.incarnation;
-	self->says.boot_nonce = self->incarnation.boot_nonce;
-	outbox_set_incarnation (
-	        self->outbox, self->incarnation.incarnation, self->incarnation.boot_nonce, now.mono);
-}
-
-static void disk_done (void *arg)
+static void on_begun (void *arg, const incarnation_t *incarnation)
 {
 	agent_t *self = arg;
 	moment_t now = moment_now ();
-	disk_job_t did = self->running;
-	self->running = DISK_NOTHING;
-	if (self->disk_result)
-		log_error ("agent", "%s", self->disk_err.text);
-	if (did == DISK_ADVANCE) {
-		incarnation_take (self, now);
-		log_info ("agent", "now incarnation %" PRIu64, self->incarnation.incarnation);
-		greet_all (self, now.mono);
-	} else if (!self->disk_result) {
-		self->incarnation.certain = true;
-	}
+	log_info ("agent", "now incarnation %" PRIu64, incarnation->incarnation);
+	self->says.incarnation = incarnation->incarnation;
+	self->says.boot_nonce = incarnation->boot_nonce;
+	outbox_set_incarnation (self->outbox, incarnation->incarnation, incarnation->boot_nonce, now.mono);
+	greet_all (self, now.mono);
 	gate (self, now);
-}
-
-static void disk_step (agent_t *self)
-{
-	worker_poll (self->worker);
-	if (self->wanted == DISK_NOTHING || self->running != DISK_NOTHING)
-		return;
-	self->running = self->wanted;
-	if (self->running == DISK_CONFIRM)
-		self->advanced = self->incarnation;
-	if (worker_run (self->worker, disk_work, disk_done, self))
-		self->running = DISK_NOTHING; /* no thread now: again at the next tick */
-	else
-		self->wanted = DISK_NOTHING;
 }
 
 /* The collectors' words. */
@@ -196,11 +136,10 @@ static void on_welcomed (void *arg, talk_t *talk, const Belfry__V1__Welcome *wel
 	(void) talk;
 	(void) newly;
 	self->confirmed = true;
-	if (!self->incarnation.certain && self->wanted == DISK_NOTHING)
-		self->wanted = DISK_CONFIRM;
+	tenure_accepted (self->tenure);
 	if (welcome->want_catalogues) {
 		voice_repeat (self->voice);
-		probing_again (self->probing);
+		watch_again (self->watch);
 	}
 	gate (self, moment_now ());
 }
@@ -212,9 +151,8 @@ static void on_superseded (void *arg, talk_t *talk, uint64_t at_least)
 	        "the collector at %s knows incarnation %" PRIu64
 	        " of this node as another's, or a newer one: going on as %" PRIu64
 	        " or above. Is a second agent using this name?",
-	        talk_endpoint (talk), self->incarnation.incarnation, at_least);
-	self->at_least = at_least;
-	self->wanted = DISK_ADVANCE;
+	        talk_endpoint (talk), self->says.incarnation, at_least);
+	tenure_superseded (self->tenure, at_least);
 	self->confirmed = false;
 	gate (self, moment_now ());
 }
@@ -272,37 +210,6 @@ static int on_application (void *arg, Belfry__V1__Event *event, const publisher_
 	return r < 0 ? r : 0;
 }
 
-/* Probes. */
-
-static void look_host (void *arg, void *probe)
-{
-	agent_t *self = arg;
-	voice_host (self->voice, probe, moment_now ());
-}
-
-typedef struct {
-	agent_t *agent;
-	size_t store;
-} look_t;
-
-static void look_store (void *arg, void *probe)
-{
-	const look_t *look = arg;
-	voice_store (look->agent->voice, look->store, probe, moment_now ());
-}
-
-static void probes_look (agent_t *self)
-{
-	probing_look (self->probing, self->host_id, look_host, self);
-	for (size_t i = 0; i < self->n_stores; i++)
-		probing_look (self->probing, self->store_ids[i], look_store, &(look_t){ self, i });
-	if (!self->started && probing_all_ran (self->probing)) {
-		self->started = true;
-		voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTED,
-		        (uint32_t) self->n_stores, "", moment_now ());
-	}
-}
-
 /* Time. */
 
 static void alone_say (agent_t *self, mono_t now)
@@ -324,8 +231,8 @@ static void alone_say (agent_t *self, mono_t now)
 
 static void self_say (agent_t *self, moment_t now)
 {
-	self_figures_from_t from = { self->outbox, self->inlet, self->listener, self->peers, self->probing,
-		self->talks, self->n_talks };
+	self_figures_from_t from = { self->outbox, self->inlet, self->listener, self->peers,
+		watch_probing (self->watch), self->talks, self->n_talks };
 	voice_self (self->voice, self_figures_read (self->self_figures, &from), now);
 }
 
@@ -343,9 +250,15 @@ static void on_beat (void *arg, int id, moment_t now)
 	(void) id;
 	beat_tick (&self->beat, now.mono);
 	beat_note_loop (&self->beat, self->main_loop, loop_turns (self->loop), false);
-	beat_note_loop (&self->beat, self->probes_loop, probing_progress (self->probing),
-	        probing_idle (self->probing, now.mono));
-	probes_look (self);
+	probing_t *probing = watch_probing (self->watch);
+	beat_note_loop (
+	        &self->beat, self->probes_loop, probing_progress (probing), probing_idle (probing, now.mono));
+	watch_look (self->watch, self->voice);
+	if (!self->started && watch_started (self->watch)) {
+		self->started = true;
+		voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTED,
+		        (uint32_t) watch_stores (self->watch), "", now);
+	}
 	if (due (&self->self_due, SELF_NS, now.mono))
 		self_say (self, now);
 	voice_beat (self->voice, &self->beat, now);
@@ -359,7 +272,7 @@ static void on_peers (void *arg, int id, moment_t now)
 {
 	agent_t *self = arg;
 	(void) id;
-	disk_step (self);
+	tenure_step (self->tenure);
 	peers_tick (self->peers, now.mono);
 	bool changed = peers_take_changed (self->peers);
 	for (size_t i = 0; i < self->n_talks; i++)
@@ -383,27 +296,14 @@ static void on_signal (void *arg, int signo)
 
 /* The beginning, in the order in which a person would want to hear of what fails. */
 
-static int identity_begin (agent_t *self, err_t *err)
-{
-	err_t note = { "" };
-	int r = identity_open (self->config->state_dir, &self->identity, &note, err);
-	if (r)
-		return r;
-	if (note.text[0])
-		log_info ("agent", "%s", note.text);
-	err_t full = { "" };
-	if (identity_advance (self->identity, 0, &self->incarnation, &full))
-		log_error ("agent", "%s", full.text);
-	return 0;
-}
-
 static int core_begin (agent_t *self, moment_t now, err_t *err)
 {
 	const agent_config_t *config = self->config;
+	const incarnation_t *incarnation = tenure_incarnation (self->tenure);
 	publisher_options_t options = { .cluster = config->cluster,
 		.node = config->node,
-		.incarnation = self->incarnation.incarnation,
-		.boot_nonce = self->incarnation.boot_nonce,
+		.incarnation = incarnation->incarnation,
+		.boot_nonce = incarnation->boot_nonce,
 		.started = now.mono,
 		.keyring = self->keyring };
 	uint64_t nonce;
@@ -411,7 +311,7 @@ static int core_begin (agent_t *self, moment_t now, err_t *err)
 	int r;
 	if ((r = demand_new (config->cluster, config->node, &self->demand)) ||
 	        (r = peers_new (self->loop, config->node, nonce, &self->peers)) ||
-	        (r = worker_new (self->loop, &self->worker)) || (r = self_figures_new (&self->self_figures)))
+	        (r = self_figures_new (&self->self_figures)))
 		return error_set (err, r, "out of memory");
 	if ((r = outbox_new (&options, self->demand, stream_emit, self, &self->outbox, err)))
 		return r;
@@ -426,18 +326,13 @@ static int core_begin (agent_t *self, moment_t now, err_t *err)
 	return r ? error_set (err, r, "out of memory") : 0;
 }
 
-static int audit_uids_set (agent_t *self, const conf_numbers_t *given)
+/* As the inlet takes them; the caller frees. NULL without memory. */
+static uid_t *audit_uids_of (const agent_config_t *config)
 {
-	uid_t *uids = calloc (given->n + 1, sizeof *uids);
-	if (!uids)
-		return -ENOMEM;
-	for (size_t i = 0; i < given->n; i++)
-		uids[i] = (uid_t) given->items[i];
-	if (self->inlet)
-		inlet_set_audit_uids (self->inlet, uids, given->n);
-	free (self->audit_uids);
-	self->audit_uids = uids;
-	return 0;
+	uid_t *uids = calloc (config->audit_uids.n + 1, sizeof *uids);
+	for (size_t i = 0; uids && i < config->audit_uids.n; i++)
+		uids[i] = (uid_t) config->audit_uids.items[i];
+	return uids;
 }
 
 static int sockets_begin (agent_t *self, err_t *err)
@@ -447,10 +342,13 @@ static int sockets_begin (agent_t *self, err_t *err)
 	if (config->peer && (r = listener_new (self->loop, config->peer, config->node, self->keyring,
 	                             &self->listener, err)))
 		return r;
-	if (audit_uids_set (self, &config->audit_uids))
+	uid_t *uids = audit_uids_of (config);
+	if (!uids)
 		return error_set (err, -ENOMEM, "out of memory");
-	const inlet_options_t options = { config->socket, self->audit_uids, config->audit_uids.n };
-	if ((r = inlet_new (&options, self->loop, on_application, self, &self->inlet, err)))
+	const inlet_options_t options = { config->socket, uids, config->audit_uids.n };
+	r = inlet_new (&options, self->loop, on_application, self, &self->inlet, err);
+	free (uids);
+	if (r)
 		return r;
 	if ((r = net_context_new (1, &self->context)) ||
 	        (r = link_new (self->context, LINK_AGENT_STREAM, NULL, &self->stream)) ||
@@ -469,9 +367,9 @@ static int talks_begin (agent_t *self, moment_t now, err_t *err)
 	const talk_hooks_t hooks = { self, on_welcomed, on_superseded, on_roster, on_command, on_lost };
 	reach_peer_address (config, self->listener ? listener_endpoint (self->listener) : NULL,
 	        self->peer_address, sizeof self->peer_address);
-	self->says =
-	        (talk_identity_t){ config->cluster, config->node, self->peer_address, config->heartbeat_ns,
-		        self->keyring, self->incarnation.incarnation, self->incarnation.boot_nonce };
+	const incarnation_t *incarnation = tenure_incarnation (self->tenure);
+	self->says = (talk_identity_t){ config->cluster, config->node, self->peer_address,
+		config->heartbeat_ns, self->keyring, incarnation->incarnation, incarnation->boot_nonce };
 	self->talks = calloc (config->collectors.n, sizeof (talk_t *));
 	if (!self->talks)
 		return error_set (err, -ENOMEM, "out of memory");
@@ -481,43 +379,6 @@ static int talks_begin (agent_t *self, moment_t now, err_t *err)
 		if (r)
 			return r;
 	}
-	return 0;
-}
-
-static int probes_begin (agent_t *self, err_t *err)
-{
-	const struct agent_probes *probes = &self->config->probes;
-	int r = probing_new (self->config->node, &self->probing);
-	if (r)
-		return error_set (err, r, "out of memory");
-	if ((r = host_new (&(host_options_t){ 0 }, &self->host, err)))
-		return r;
-	self->host_id =
-	        probing_add (self->probing, "health", probes->health.interval_ns, host_run, self->host);
-	if (self->host_id < 0)
-		return error_set (err, self->host_id, "probes.health: %s", strerror (-self->host_id));
-	self->stores = calloc (probes->persistence.stores.n + 1, sizeof (store_t *));
-	self->store_ids = calloc (probes->persistence.stores.n + 1, sizeof (int));
-	if (!self->stores || !self->store_ids)
-		return error_set (err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < probes->persistence.stores.n; i++) {
-		const agent_store_t *given = &probes->persistence.stores.items[i];
-		const store_options_t options = { .name = given->name,
-			.path = given->path,
-			.probe_path = given->probe_path,
-			.interval_ns = probes->persistence.interval_ns };
-		if ((r = store_new (&options, &self->stores[i], err)))
-			return r;
-		self->n_stores++;
-		int id = probing_add (self->probing, given->name, probes->persistence.interval_ns, store_run,
-		        self->stores[i]);
-		if (id < 0)
-			return error_set (
-			        err, id, "probes.persistence.stores '%s': %s", given->name, strerror (-id));
-		self->store_ids[i] = id;
-	}
-	if ((r = probing_start (self->probing)))
-		return error_set (err, r, "the probes' thread does not start: %s", strerror (-r));
 	return 0;
 }
 
@@ -565,20 +426,20 @@ int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn
 	moment_t now = moment_now ();
 	if (r)
 		error_set (err, r, "the loop does not start: %s", strerror (-r));
-	else if ((r = identity_begin (self, err)) == 0 && (r = core_begin (self, now, err)) == 0 &&
-	         (r = sockets_begin (self, err)) == 0 && (r = talks_begin (self, now, err)) == 0 &&
-	         (r = probes_begin (self, err)) == 0)
+	else if ((r = tenure_new (self->loop, config->state_dir, on_begun, self, &self->tenure, err)) == 0 &&
+	         (r = core_begin (self, now, err)) == 0 && (r = sockets_begin (self, err)) == 0 &&
+	         (r = talks_begin (self, now, err)) == 0 && (r = watch_new (config, &self->watch, err)) == 0)
 		r = timers_begin (self, now, err);
 	if (r) {
 		agent_destroy (&self);
 		return r;
 	}
 	voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTING,
-	        (uint32_t) self->n_stores, "", now);
+	        (uint32_t) watch_stores (self->watch), "", now);
 	log_info ("agent",
 	        "agent '%s' of cluster '%s', incarnation %" PRIu64
 	        ": %zu collector(s), peers %s, applications %s",
-	        config->node, config->cluster, self->incarnation.incarnation, config->collectors.n,
+	        config->node, config->cluster, self->says.incarnation, config->collectors.n,
 	        self->peer_address[0] ? self->peer_address : "none", config->socket);
 	*ret = self;
 	return 0;
@@ -589,9 +450,9 @@ int agent_run (agent_t *self)
 	int r = loop_run (self->loop);
 	moment_t now = moment_now ();
 	voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPING,
-	        (uint32_t) self->n_stores, "shutdown", now);
+	        (uint32_t) watch_stores (self->watch), "shutdown", now);
 	voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPED,
-	        (uint32_t) self->n_stores, "shutdown", now);
+	        (uint32_t) watch_stores (self->watch), "shutdown", now);
 	return r;
 }
 
@@ -605,11 +466,10 @@ void agent_reload (agent_t *self, const agent_config_t *config, keyring_t *keyri
 		if (self->listener)
 			listener_set_keyring (self->listener, keyring);
 	}
-	probing_set_interval (self->probing, self->host_id, config->probes.health.interval_ns);
-	for (size_t i = 0; i < self->n_stores; i++)
-		probing_set_interval (
-		        self->probing, self->store_ids[i], config->probes.persistence.interval_ns);
-	int r = audit_uids_set (self, &config->audit_uids);
+	watch_set_intervals (self->watch, config);
+	uid_t *uids = audit_uids_of (config);
+	int r = uids ? inlet_set_audit_uids (self->inlet, uids, config->audit_uids.n) : -ENOMEM;
+	free (uids);
 	if (!r && self->peers_ns != config->probes.nodes.interval_ns) {
 		self->peers_ns = config->probes.nodes.interval_ns;
 		r = timers_set (self);
@@ -638,19 +498,12 @@ bool agent_destroy (agent_t **self_p)
 	inlet_destroy (&self->inlet);
 	listener_destroy (&self->listener);
 	peers_destroy (&self->peers);
-	if (!worker_destroy (&self->worker) || !probing_destroy (&self->probing, PROBES_PATIENCE_NS))
+	if (!tenure_destroy (&self->tenure) || !watch_destroy (&self->watch))
 		return false;
-	for (size_t i = 0; i < self->n_stores; i++)
-		store_destroy (&self->stores[i]);
-	free (self->stores);
-	free (self->store_ids);
-	host_destroy (&self->host);
 	voice_destroy (&self->voice);
 	outbox_destroy (&self->outbox);
 	demand_destroy (&self->demand);
 	self_figures_destroy (&self->self_figures);
-	identity_destroy (&self->identity);
-	free (self->audit_uids);
 	loop_destroy (&self->loop);
 	free (self);
 	return true;

@@ -1,5 +1,5 @@
-/* The bytes are scanned first (scan.h), for what protobuf-c would hide, and decoded into an arena with
- * a cap. An event passes when everything about it is right; nothing of it is repaired. */
+/* The bytes are decoded (decode.h, which refuses what protobuf-c would hide) into an arena with a cap. An
+ * event passes when everything about it is right; nothing of it is repaired. */
 
 #include "agents/caller.h"
 
@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "wire/decode.h"
 #include "wire/describe.h"
-#include "wire/scan.h"
 #include "wire/validate.h"
 
 enum { APP_VERSION = 1, BURST = 2 * CALLER_RATE_PER_S };
@@ -236,6 +236,20 @@ static void flush_take (caller_t *self, uint64_t number, caller_word_t *word)
 	self->n_refused = 0;
 }
 
+/* The agent's own sources: its stores' are `store.NAME`. */
+static bool reserved (span_t source)
+{
+	static const char *const names[] = { "agent", "collector", "store" };
+	const char *text = source.data;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		size_t size = strlen (names[i]);
+		if (source.size >= size && memcmp (text, names[i], size) == 0 &&
+		        (source.size == size || text[size] == '.'))
+			return true;
+	}
+	return false;
+}
+
 static void hello_take (caller_t *self, const Belfry__V1__AppMessage *message, caller_word_t *word)
 {
 	span_t source = span_str (
@@ -245,8 +259,10 @@ static void hello_take (caller_t *self, const Belfry__V1__AppMessage *message, c
 		        "the first message is no hello with a valid source name");
 		return;
 	}
-	if (span_is (source, "agent") || span_is (source, "collector")) {
-		broken (self, word, CALLER_FORBIDDEN, "the sources 'agent' and 'collector' are reserved");
+	if (reserved (source)) {
+		broken (self, word, CALLER_FORBIDDEN,
+		        "the sources agent, collector and store, and what begins with them and a dot, are "
+		        "reserved");
 		return;
 	}
 	memcpy (self->source, source.data, source.size);
@@ -289,27 +305,23 @@ static void message_take (
 
 void caller_take (caller_t *self, arena_t *arena, span_t packet, moment_t now, caller_word_t *ret)
 {
-	static const char *const scans[] = { "", "no AppMessage", "a string with a NUL",
+	static const char *const wrongs[] = { "", "no AppMessage", "a string with a NUL",
 		"a field that comes twice" };
 	memset (ret, 0, sizeof *ret);
 	if (packet.size > CALLER_PACKET_MAX) {
 		broken (self, ret, CALLER_MALFORMED, "a message above 64 KiB");
 		return;
 	}
-	int r = packet.size ? scan_message (&belfry__v1__app_message__descriptor, packet) : SCAN_E_MALFORMED;
-	if (r) {
-		broken (self, ret, CALLER_MALFORMED, scans[r]);
-		return;
-	}
 	arena_reset (arena);
-	const Belfry__V1__AppMessage *message =
-	        belfry__v1__app_message__unpack (arena_allocator (arena), packet.size, packet.data);
-	if (message)
-		message_take (self, message, now, ret);
+	ProtobufCMessage *message = NULL;
+	int r = packet.size ? decode_message (&belfry__v1__app_message__descriptor, packet, arena, &message)
+	                    : DECODE_E_MALFORMED;
+	if (r < 0)
+		broken (self, ret, CALLER_MALFORMED, "a message that takes more than 1 MiB when decoded");
+	else if (r)
+		broken (self, ret, CALLER_MALFORMED, wrongs[r]);
 	else
-		broken (self, ret, CALLER_MALFORMED,
-		        arena_exhausted (arena) ? "a message that takes more than 1 MiB when decoded"
-		                                : "no AppMessage");
+		message_take (self, (const Belfry__V1__AppMessage *) message, now, ret);
 }
 
 void caller_untaken (caller_t *self, caller_word_t *word, caller_reason_t reason, const char *why)

@@ -460,12 +460,6 @@ void inlet_destroy (inlet_t **self_p)
 	*self_p = NULL;
 }
 
-void inlet_set_audit_uids (inlet_t *self, const uid_t *uids, size_t n)
-{
-	self->audit_uids = uids;
-	self->n_audit_uids = n;
-}
-
 const inlet_counters_t *inlet_counters (const inlet_t *self)
 {
 	return &self->counters;

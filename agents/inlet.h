@@ -56,8 +56,6 @@ int inlet_new (const inlet_options_t *options, loop_t *loop, inlet_event_fn *tak
 /* Closes every connection and removes the socket's file where it is still its own. NULL-safe. */
 void inlet_destroy (inlet_t **self_p);
 
-/* Others may audit from now on (a reload); borrowed as before. */
-void inlet_set_audit_uids (inlet_t *self, const uid_t *uids, size_t n);
 const inlet_counters_t *inlet_counters (const inlet_t *self);
 /* Tells every application whether its events are wanted (AppControl), now and when it connects. */
 void inlet_set_wanted (inlet_t *self, bool enabled, Belfry__V1__Severity min_severity);

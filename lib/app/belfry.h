@@ -66,10 +66,10 @@ typedef enum {
 } belfry_lifecycle_t;
 
 /* Opens source's way to the agent. source: [A-Za-z0-9._-], a letter or digit first, at most 32;
- * `agent` and `collector` are reserved. version may be NULL. socket NULL: BELFRY_SOCKET from the
- * environment, else /run/belfry/agent.sock. Connecting is tried at once and then once a second by the
- * calls that follow: an agent that is not there yet is no failure. NULL with errno EINVAL (source, or an
- * abstract socket), ENAMETOOLONG (socket above 107 bytes), ENOMEM. */
+ * agent, collector and store, and what begins with them and a dot, are reserved. version may be NULL. socket
+ * NULL: BELFRY_SOCKET from the environment, else /run/belfry/agent.sock. Connecting is tried at once and then
+ * once a second by the calls that follow: an agent that is not there yet is no failure. NULL with errno
+ * EINVAL (source, or an abstract socket), ENAMETOOLONG (socket above 107 bytes), ENOMEM. */
 BELFRY_API belfry_t *belfry_open (const char *source, const char *version, const char *socket);
 /* Frees and nulls. NULL-safe. What is queued is with the agent already. No other thread may be in a
  * call. */
