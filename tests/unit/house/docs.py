@@ -206,7 +206,7 @@ def belfry_complaint(args, section, whole, facts):
     bad = given - facts.global_options - facts.command_options.get(command, set())
     if bad:
         return f"'belfry {command}' has no option --{min(bad)}"
-    if not whole:
+    if not whole or any("$" in word for word in plain):
         return None
     with tempfile.TemporaryDirectory() as directory:
         if command == "keygen" and words[1:2] == ["node"]:
