@@ -78,6 +78,8 @@ static void gate (agent_t *self, moment_t now)
 	voice_repeat (self->voice);
 	watch_again (self->watch);
 	outbox_open (self->outbox, now);
+	/* A beat tells the collector which connection is this node's, so that it knows when that one ends. */
+	voice_beat (self->voice, &self->beat, now);
 }
 
 static void greet_all (agent_t *self, mono_t now)
@@ -267,6 +269,18 @@ static void on_beat (void *arg, int id, moment_t now)
 	alone_say (self, now.mono);
 }
 
+static void talks_tick (agent_t *self, mono_t now)
+{
+	bool changed = peers_take_changed (self->peers);
+	for (size_t i = 0; i < self->n_talks; i++)
+		talk_tick (self->talks[i], self->peers, changed, now);
+}
+
+static void on_peers_changed (void *arg)
+{
+	talks_tick (arg, mono_now ());
+}
+
 /* One timer serves beats and probes of peers where their intervals are one. */
 static void on_peers (void *arg, int id, moment_t now)
 {
@@ -274,9 +288,7 @@ static void on_peers (void *arg, int id, moment_t now)
 	(void) id;
 	tenure_step (self->tenure);
 	peers_tick (self->peers, now.mono);
-	bool changed = peers_take_changed (self->peers);
-	for (size_t i = 0; i < self->n_talks; i++)
-		talk_tick (self->talks[i], self->peers, changed, now.mono);
+	talks_tick (self, now.mono);
 }
 
 static void on_both (void *arg, int id, moment_t now)
@@ -401,6 +413,7 @@ static int timers_set (agent_t *self)
 static int timers_begin (agent_t *self, moment_t now, err_t *err)
 {
 	self->peers_ns = self->config->probes.nodes.interval_ns;
+	peers_on_change (self->peers, on_peers_changed, self);
 	beat_init (&self->beat, self->config->heartbeat_ns, now.mono);
 	self->main_loop = beat_add_loop (&self->beat, "main");
 	self->probes_loop = beat_add_loop (&self->beat, "probes");

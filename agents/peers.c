@@ -59,6 +59,9 @@ struct peers {
 	char node[TOPIC_NODE_MAX + 1];
 	uint64_t nonce;
 	bool changed;
+	peers_changed_fn *on_change;
+	void *arg;
+	int timer; /* of the call that is due; 0: none */
 	size_t n;
 	target_t *targets[PEERS_MAX];
 	peers_counters_t counters;
@@ -80,12 +83,33 @@ static Belfry__V1__PeerState state_of (const target_t *t, mono_t now)
 	                                                          : BELFRY__V1__PEER_STATE__PEER_STATE_OK;
 }
 
+static void change_say (void *arg, int id, moment_t now)
+{
+	peers_t *self = arg;
+	(void) id;
+	(void) now;
+	self->timer = 0;
+	self->on_change (self->arg);
+}
+
 static void state_note (target_t *t, mono_t now)
 {
+	peers_t *self = t->peers;
 	Belfry__V1__PeerState state = state_of (t, now);
-	if (state != t->said)
-		t->peers->changed = true;
+	if (state == t->said)
+		return;
 	t->said = state;
+	self->changed = true;
+	if (!self->on_change || self->timer)
+		return;
+	int id = loop_add_timer (self->loop, 0, 0, change_say, self);
+	self->timer = id > 0 ? id : 0; /* without a timer the next tick says it */
+}
+
+void peers_on_change (peers_t *self, peers_changed_fn *changed, void *arg)
+{
+	self->on_change = changed;
+	self->arg = arg;
 }
 
 static void line_close (target_t *t, mono_t now, int64_t retry_ns)
@@ -472,6 +496,8 @@ void peers_destroy (peers_t **self_p)
 		return;
 	for (size_t i = 0; i < self->n; i++)
 		target_free (self->targets[i]);
+	if (self->timer)
+		loop_remove_timer (self->loop, self->timer);
 	free (self);
 	*self_p = NULL;
 }

@@ -61,6 +61,10 @@ int peers_set_targets (peers_t *self, const peer_target_t *targets, size_t n, mo
 
 /* Sends a probe to each target whose connection stands, connects where it is time, notes silence. */
 void peers_tick (peers_t *self, mono_t now);
+/* Calls changed (arg) on the loop, after the handler that noticed it, when a target's state changed
+ * between ticks: what the kernel says of a death should not wait for the next one. */
+typedef void peers_changed_fn (void *arg);
+void peers_on_change (peers_t *self, peers_changed_fn *changed, void *arg);
 /* Whether a target's state has changed since the last call. */
 bool peers_take_changed (peers_t *self);
 

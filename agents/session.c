@@ -58,8 +58,10 @@ unsigned session_step (session_t *self, bool changed, mono_t now)
 		                                                               : SESSION_HELLO_MAX_NS;
 		out |= SESSION_SEND_HELLO;
 	}
-	bool soon = changed && mono_since (now, self->reported_at) >= SESSION_REPORT_MIN_NS;
+	self->changed = self->changed || changed;
+	bool soon = self->changed && mono_since (now, self->reported_at) >= SESSION_REPORT_MIN_NS;
 	if (self->welcomed && (soon || due (self->report_at, now))) {
+		self->changed = false;
 		self->reported_at = now;
 		self->report_at = mono_add (now, SESSION_REPORT_NS);
 		out |= SESSION_SEND_REPORT;

@@ -33,6 +33,7 @@ typedef struct {
 	int64_t backoff_ns;
 	unsigned unanswered, superseded;
 	bool welcomed, has_roster;
+	bool changed; /* since the last report */
 	uint64_t roster_generation;
 	char collector[64]; /* its name, from its welcome; empty before */
 } session_t;
@@ -44,7 +45,7 @@ void session_init (session_t *self, uint64_t first_id, mono_t now);
 void session_greet (session_t *self, mono_t now);
 
 /* What is to be sent now; it counts as sent. changed: the peers' states are not those of the last
- * report. LOST: the welcome ended just now. */
+ * step; it is remembered until a report went out. LOST: the welcome ended just now. */
 enum { SESSION_SEND_HELLO = 1, SESSION_SEND_REPORT = 2, SESSION_LOST = 4 };
 unsigned session_step (session_t *self, bool changed, mono_t now);
 /* When the next step has something to do, without changes. */

@@ -28,6 +28,7 @@ struct fabric {
 	core_t *core;
 	frame_t held[BATCH][FRAMES]; /* taken: those from first_held to end_held are to be forwarded */
 	size_t first_held, end_held;
+	bool started;
 	size_t subscriptions; /* on-demand prefixes carried to the agents */
 	char stream_in[ENDPOINT_MAX], stream_out[ENDPOINT_MAX], control_at[ENDPOINT_MAX];
 	char reason[128];
@@ -248,6 +249,7 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 	if (r < 0)
 		return error_set (err, r, "the loop does not take its timer: %s", strerror (-r));
 	core_started (self->core, moment_now ());
+	self->started = true;
 	return 0;
 }
 
@@ -288,7 +290,7 @@ static void fabric_command (void *arg, span_t bytes)
 static void fabric_stop (void *arg, loop_t *loop)
 {
 	fabric_t *self = arg;
-	if (self->core && self->intake)
+	if (self->started)
 		core_stopping (self->core, self->reason, moment_now ());
 	if (self->monitor)
 		loop_remove_fd (loop, link_monitor_descriptor (self->monitor));

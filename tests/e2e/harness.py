@@ -117,7 +117,7 @@ class Fabric:
         path.write_text(
             f"cluster: {self.cluster}\nnode: {node}\nstate_dir: {self.dir}/state-{state or node}\n"
             f"collectors: [{{stream: \"{self.stream_in}\", control: \"{self.control}\"}}]\n"
-            f"peer: tcp://127.0.0.1:{port}\nsocket: {self.socket_of(node)}\n{security or self.security()}\n{probes}{extra}\n"
+            f"peer: tcp://127.0.0.1:{port}\nsocket: {self.socket_of(state or node)}\n{security or self.security()}\n{probes}{extra}\n"
         )
         return path
 

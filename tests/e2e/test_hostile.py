@@ -156,8 +156,8 @@ class Insecure(Case):
 
     def test_an_unkeyed_fabric_works_when_said_and_says_so(self):
         self.fabric.collector().agent("n1")
-        self.assertIn("insecure", self.fabric.log("collector"))
-        self.assertIn("insecure", self.fabric.log("n1"))
+        self.assertIn("INSECURE", self.fabric.log("collector"))
+        self.assertIn("INSECURE", self.fabric.log("n1"))
         done = self.fabric.run("tap", "--json", "--count", "5", check=True)
         self.assertIn('"verified":"no"', done.stdout)
         self.assertIn("insecure", self.fabric.run("status", check=True).stdout)

@@ -145,7 +145,7 @@ class Running(Case):
             self.skipTest("needs root to mount a small file system")
         disk = self.fabric.dir / "full"
         disk.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=3", "tmpfs", str(disk)], check=False).returncode:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,nr_inodes=3,mode=700", "tmpfs", str(disk)], check=False).returncode:
             self.skipTest("no tmpfs can be mounted here")
         self.addCleanup(lambda: subprocess.run(["umount", "-l", str(disk)], check=False))
         for name in "ab":

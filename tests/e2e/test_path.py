@@ -77,7 +77,7 @@ class Path(Case):
         self.assertIsNone(self.fabric.programs["n1"].poll())
 
     def test_a_python_subscriber_verifies_and_decodes_everything(self):
-        from belfry.v1 import event_pb2
+        from belfry.v1 import common_pb2, event_pb2
 
         self.fabric.collector()
         tap = subscriber(self.fabric.stream_out)
@@ -103,7 +103,7 @@ class Path(Case):
             self.assertIsNotNone(payload)
             self.assertEqual(event.UnknownFields().__len__() if hasattr(event, "UnknownFields") else 0, 0)
             delivery = getattr(header, "class")
-            if delivery in (event_pb2.DELIVERY_CLASS_VOLATILE, event_pb2.DELIVERY_CLASS_DURABLE) and channel != "fabric":
+            if delivery in (common_pb2.DELIVERY_CLASS_VOLATILE, common_pb2.DELIVERY_CLASS_DURABLE) and channel != "fabric":
                 track = sequences.setdefault((node, header.incarnation, delivery), [])
                 track.append(header.sequence)
             if payload == "catalogue":
