@@ -148,6 +148,12 @@ TEXT
 }
 
 if [ "$mode" = demo ]; then
+  # A node is only worth killing once its three probers have had an answer from it.
+  tries=0
+  while [ "$(tap status --json 2>/dev/null | grep -o '"state":"ok"' | wc -l)" -lt $((3 * wanted)) ] && [ $tries -lt 50 ]; do
+    tries=$((tries + 1))
+    sleep 0.2
+  done
   say "five nodes are up:"
   tap status
   victim=n3
@@ -155,9 +161,8 @@ if [ "$mode" = demo ]; then
   say "killing the agent of $victim (pid $pid)"
   kill -KILL "$pid"
   wait "$pid" 2>/dev/null || :
-  tap alerts --json >/dev/null 2>&1 || :
   tap tap lifecycle/node/ alerts/ --no-snapshot --for 6s || :
-  tap status || :
+  tap status "$victim" || :
   say "starting $victim again"
   start_agent "$victim"
   tap tap lifecycle/node/ alerts/ --no-snapshot --for 6s || :
