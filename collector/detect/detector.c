@@ -200,9 +200,9 @@ static int watch_of (detector_t *self, uint32_t node, watch_t **ret)
 		return -ENOMEM;
 	for (; self->n <= node; self->n++) {
 		self->deadlines[self->n] = NEVER;
-		self->descriptors[self->n] = -1;
-		self->watches[self->n] =
-		        (watch_t){ .state = UNKNOWN, .evidence.interval_ns = DETECTOR_INTERVAL_DEFAULT_NS };
+		self->watches[self->n] = (watch_t){ .state = UNKNOWN,
+			.descriptor = -1,
+			.evidence.interval_ns = DETECTOR_INTERVAL_DEFAULT_NS };
 		patience_set (&self->watches[self->n]);
 	}
 	*ret = &self->watches[node];
