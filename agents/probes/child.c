@@ -171,6 +171,7 @@ static void start (child_t *self, mono_t now)
 	if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
 		snprintf (self->error, sizeof self->error, "no socket for the probe's child: %s",
 		        strerror (errno));
+		self->counters.failures++;
 		back_off (self, now);
 		return;
 	}
@@ -181,6 +182,7 @@ static void start (child_t *self, mono_t now)
 		self->pid = 0;
 		snprintf (self->error, sizeof self->error, "the probe's child %.80s does not start: %s",
 		        self->program, strerror (r));
+		self->counters.failures++;
 		back_off (self, now);
 		return;
 	}

@@ -41,7 +41,8 @@ int child_main (int argc, char **argv);
 typedef struct child child_t;
 
 typedef struct {
-	uint64_t starts, deaths, kills; /* processes started, ended, sent SIGKILL because they hung */
+	/* Processes started, that could not be started, ended, sent SIGKILL because they hung. */
+	uint64_t starts, failures, deaths, kills;
 } child_counters_t;
 
 /* program: executed, copied; NULL is /proc/self/exe. name: said in the child's arguments, copied.
@@ -50,7 +51,7 @@ int child_new (const char *program, const char *name, child_t **ret);
 /* Closes the socket, kills the child, and reaps it unless it hangs. NULL-safe. */
 void child_destroy (child_t **self_p);
 
-/* Starts, kills and reaps what is due. Once a cycle, first. */
+/* Starts, kills and reaps what is due. Once a cycle, after child_take has taken what is there. */
 void child_step (child_t *self, mono_t now);
 /* Whether child_ask would be taken. */
 bool child_ready (const child_t *self);

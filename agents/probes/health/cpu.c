@@ -16,9 +16,9 @@ enum { TICKS_MIN = 8 };
 
 void cpu_open (cpu_t *self, const collect_t *c)
 {
-	*self = (cpu_t){ .stat = source_of (c->proc, "stat"),
-		.loadavg = source_of (c->proc, "loadavg"),
-		.softnet = source_of (c->proc, "net/softnet_stat"),
+	*self = (cpu_t){ .stat = source_of (c->proc, "stat", SOURCE_WHOLE),
+		.loadavg = source_of (c->proc, "loadavg", SOURCE_NUMBER),
+		.softnet = source_of (c->proc, "net/softnet_stat", SOURCE_PIECES),
 		.ticks_per_second = (double) sysconf (_SC_CLK_TCK),
 		.used_ratio = NAN,
 		.load = { NAN, NAN, NAN } };

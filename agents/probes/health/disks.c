@@ -31,7 +31,7 @@ static const series_def_t info = GAUGE ("node_disk_info", "");
 
 void disks_open (disks_t *self, const collect_t *c)
 {
-	self->diskstats = source_of (c->proc, "diskstats");
+	self->diskstats = source_of (c->proc, "diskstats", SOURCE_PIECES);
 }
 
 void disks_close (disks_t *self)

@@ -269,3 +269,11 @@ probe_status_t host_status (const host_t *self)
 {
 	return self->status;
 }
+void host_wait (host_t *self, int64_t timeout_ns)
+{
+	mounts_wait (self->mounts, timeout_ns);
+}
+pid_t host_child_pid (const host_t *self)
+{
+	return child_pid (mounts_child (self->mounts));
+}

@@ -18,6 +18,8 @@
 #ifndef AGENTS_PROBES_HEALTH_HOST_H
 #define AGENTS_PROBES_HEALTH_HOST_H
 
+#include <sys/types.h>
+
 #include "agents/probes/probe.h"
 
 typedef struct host host_t;
@@ -47,5 +49,9 @@ const probe_summary_t *host_summary (const host_t *self);
 const probe_check_t *host_checks (const host_t *self, size_t *ret_n); /* NodeHealth's checks */
 /* The worst check's; UNKNOWN before the first cycle. */
 probe_status_t host_status (const host_t *self);
+/* Waits until its child has answered more, at most timeout_ns: for who wants the mounts in the next cycle. */
+void host_wait (host_t *self, int64_t timeout_ns);
+/* Of its child; 0 when none runs. */
+pid_t host_child_pid (const host_t *self);
 
 #endif

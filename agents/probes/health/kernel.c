@@ -12,10 +12,10 @@
 
 void kernel_open (kernel_t *self, const collect_t *c)
 {
-	*self = (kernel_t){ .file_nr = source_of (c->proc, "sys/fs/file-nr"),
-		.entropy = source_of (c->proc, "sys/kernel/random/entropy_avail"),
-		.pool_size = source_of (c->proc, "sys/kernel/random/poolsize"),
-		.statm = source_of (c->proc, "self/statm"),
+	*self = (kernel_t){ .file_nr = source_of (c->proc, "sys/fs/file-nr", SOURCE_NUMBER),
+		.entropy = source_of (c->proc, "sys/kernel/random/entropy_avail", SOURCE_NUMBER),
+		.pool_size = source_of (c->proc, "sys/kernel/random/poolsize", SOURCE_NUMBER),
+		.statm = source_of (c->proc, "self/statm", SOURCE_NUMBER),
 		.fds = openat (c->proc, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 		.page_bytes = (double) sysconf (_SC_PAGESIZE),
 		.descriptors_ratio = NAN };

@@ -9,8 +9,8 @@ static const series_def_t used = GAUGE ("belfry_host_memory_used_ratio", "ratio"
 
 void memory_open (memory_t *self, const collect_t *c)
 {
-	*self = (memory_t){ .meminfo = source_of (c->proc, "meminfo"),
-		.vmstat = source_of (c->proc, "vmstat"),
+	*self = (memory_t){ .meminfo = source_of (c->proc, "meminfo", SOURCE_WHOLE),
+		.vmstat = source_of (c->proc, "vmstat", SOURCE_PIECES),
 		.used_ratio = NAN };
 }
 

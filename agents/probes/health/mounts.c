@@ -5,17 +5,19 @@
 #include "agents/probes/health/mounts.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <math.h>
-#include <stdio.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "agents/probes/child_wire.h"
 
 typedef struct {
 	uint32_t id;
 	char *device, *point, *type; /* one allocation, at device */
-	bool readonly, real;
+	bool real;
 	bool answered;
 	mono_t answered_at;
 	mount_answer_t answer;
@@ -27,7 +29,6 @@ typedef struct {
 /* As the file says it, pointing into its text. */
 typedef struct {
 	const char *device, *point, *type;
-	bool readonly;
 	uint32_t hash; /* of point */
 } line_t;
 
@@ -50,7 +51,7 @@ int mounts_new (const collect_t *c, const char *program, mounts_t **ret)
 	mounts_t *self = calloc (1, sizeof *self);
 	if (!self)
 		return -ENOMEM;
-	self->source = source_of (c->proc, "self/mounts");
+	self->source = source_of (c->proc, "self/mounts", SOURCE_PIECES);
 	self->next_id = 1;
 	self->packet = malloc (CHILD_PACKET_MAX);
 	if (!self->packet || child_new (program, "mounts", &self->child) != 0) {
@@ -136,11 +137,6 @@ static void unescape (char *word)
 	*to = '\0';
 }
 
-static bool option_readonly (const char *options)
-{
-	return strncmp (options, "ro", 2) == 0 && (options[2] == ',' || !options[2]);
-}
-
 static bool mount_is (const mount_t *m, const line_t *line)
 {
 	return strcmp (m->point, line->point) == 0 && strcmp (m->device, line->device) == 0 &&
@@ -186,14 +182,14 @@ static mount_t *mount_note (mounts_t *self, size_t i, const line_t *line)
 static bool line_take (char *line, line_t *ret)
 {
 	char *device = scan_word (&line), *point = device ? scan_word (&line) : NULL;
-	char *type = point ? scan_word (&line) : NULL, *options = type ? scan_word (&line) : NULL;
-	if (!options)
+	char *type = point ? scan_word (&line) : NULL;
+	if (!type)
 		return false;
 	unescape (point);
 	if (excluded (point, type))
 		return false;
 	unescape (device);
-	*ret = (line_t){ device, point, type, option_readonly (options), 0 };
+	*ret = (line_t){ device, point, type, 0 };
 	for (const char *c = point; *c; c++)
 		ret->hash = ret->hash * 31 + (unsigned char) *c;
 	return true;
@@ -209,8 +205,20 @@ static bool is_hidden (const line_t *line, const line_t *end)
 	return false;
 }
 
+/* procfs tells by poll that the mounts have changed since the last poll, or since the file was opened. */
+static bool is_current (mounts_t *self)
+{
+	struct statfs fs;
+	if (self->source.fd < 0 || fstatfs (self->source.fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return false;
+	struct pollfd fd = { .fd = self->source.fd, .events = POLLPRI };
+	return poll (&fd, 1, 0) == 0;
+}
+
 static void mounts_read (mounts_t *self, collect_t *c)
 {
+	if (is_current (self))
+		return;
 	size_t n_lines = 0, n = 0;
 	self->left_out = 0;
 	if (source_read (&self->source, &c->text)) {
@@ -228,13 +236,10 @@ static void mounts_read (mounts_t *self, collect_t *c)
 		const line_t *line = &self->lines[i];
 		if (is_hidden (line, self->lines + n_lines))
 			continue;
-		mount_t *m = mount_note (self, n, line);
-		if (!m) {
+		if (mount_note (self, n, line))
+			n++;
+		else
 			self->left_out++;
-			continue;
-		}
-		m->readonly = line->readonly;
-		n++;
 	}
 	while (self->n > n)
 		mount_free (self->items[--self->n]);
@@ -328,8 +333,8 @@ static void ask (mounts_t *self, mono_t now)
 void mounts_ask (mounts_t *self, collect_t *c)
 {
 	mounts_read (self, c);
-	child_step (self->child, c->now);
 	answers_take (self, c->now);
+	child_step (self->child, c->now);
 	if (child_ready (self->child))
 		ask (self, c->now);
 }
@@ -366,7 +371,7 @@ static void mount_put (const mount_t *m, collect_t *c)
 		const series_def_t *def;
 		uint64_t value;
 	} figures[] = { { &size, a->size_bytes }, { &unused, a->free_bytes }, { &avail, a->avail_bytes },
-		{ &files, a->files }, { &files_free, a->files_free }, { &readonly, m->readonly } };
+		{ &files, a->files }, { &files_free, a->files_free }, { &readonly, a->readonly } };
 	for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
 		samples_put (c->samples, figures[i].def, (double) figures[i].value, labels, 3);
 	if (!isnan (used_ratio (a)))
@@ -390,13 +395,19 @@ void mounts_collect (mounts_t *self, collect_t *c, int64_t patience_ns)
 		mount_put (self->items[i], c);
 }
 
+void mounts_wait (mounts_t *self, int64_t timeout_ns)
+{
+	if (child_asked (self->child))
+		child_wait (self->child, timeout_ns);
+}
+
 double mounts_fullest (const mounts_t *self, mono_t now, const char **ret_mountpoint)
 {
 	double most = NAN;
 	*ret_mountpoint = NULL;
 	for (size_t i = 0; i < self->n; i++) {
 		const mount_t *m = self->items[i];
-		if (!m->real || m->readonly || !m->answered || m->answer.error ||
+		if (!m->real || m->answer.readonly || !m->answered || m->answer.error ||
 		        mono_since (now, m->answered_at) >= MOUNTS_AGE_MAX_NS)
 			continue;
 		double used = used_ratio (&m->answer);
@@ -428,7 +439,7 @@ size_t mounts_count (const mounts_t *self, size_t *ret_left_out)
 	return self->n;
 }
 
-child_t *mounts_child (mounts_t *self)
+const child_t *mounts_child (const mounts_t *self)
 {
 	return self->child;
 }

@@ -31,13 +31,16 @@ void mounts_ask (mounts_t *self, collect_t *c);
 /* Takes what has come since and puts the series. patience_ns: waits that long for the first answer ever. */
 void mounts_collect (mounts_t *self, collect_t *c, int64_t patience_ns);
 
+/* As child_wait, while an answer is under way. */
+void mounts_wait (mounts_t *self, int64_t timeout_ns);
+
 /* The fullest file system that is writable and on a device; ratio is NAN when there is none. */
 double mounts_fullest (const mounts_t *self, mono_t now, const char **ret_mountpoint);
 /* How long the oldest hanging mount has not answered, and which; 0 and NULL when none hangs. */
 int64_t mounts_stuck_ns (const mounts_t *self, mono_t now, const char **ret_mountpoint);
 /* Mounts that count; left out because there were more than MOUNTS_MAX. */
 size_t mounts_count (const mounts_t *self, size_t *ret_left_out);
-child_t *mounts_child (mounts_t *self);
+const child_t *mounts_child (const mounts_t *self);
 
 /* --- what is said to the child: u32 id, mountpoint with its terminator, again and again ---------- */
 
@@ -45,6 +48,7 @@ typedef struct {
 	uint32_t id;
 	int32_t error; /* errno of statvfs, 0 */
 	uint64_t size_bytes, free_bytes, avail_bytes, files, files_free;
+	uint64_t readonly; /* of the mount or of its file system, as one that failed makes itself */
 } mount_answer_t;
 
 #endif

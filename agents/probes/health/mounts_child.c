@@ -26,6 +26,7 @@ void mounts_serve (child_call_t *call, const void *body, size_t size)
 			answer.avail_bytes = (uint64_t) fs.f_bavail * fs.f_frsize;
 			answer.files = fs.f_files;
 			answer.files_free = fs.f_ffree;
+			answer.readonly = (fs.f_flag & ST_RDONLY) != 0;
 		}
 		child_answer (call, CHILD_ASK_MOUNTS, &answer, sizeof answer);
 	}

@@ -6,14 +6,14 @@
 
 void netstat_open (netstat_t *self, const collect_t *c)
 {
-	*self = (netstat_t){ .netstat = source_of (c->proc, "net/netstat"),
-		.snmp = source_of (c->proc, "net/snmp"),
-		.snmp6 = source_of (c->proc, "net/snmp6"),
-		.sockstat = source_of (c->proc, "net/sockstat"),
-		.sockstat6 = source_of (c->proc, "net/sockstat6"),
-		.conntrack = source_of (c->proc, "sys/net/netfilter/nf_conntrack_count"),
-		.conntrack_max = source_of (c->proc, "sys/net/netfilter/nf_conntrack_max"),
-		.conntrack_stat = source_of (c->proc, "net/stat/nf_conntrack"),
+	*self = (netstat_t){ .netstat = source_of (c->proc, "net/netstat", SOURCE_WHOLE),
+		.snmp = source_of (c->proc, "net/snmp", SOURCE_WHOLE),
+		.snmp6 = source_of (c->proc, "net/snmp6", SOURCE_WHOLE),
+		.sockstat = source_of (c->proc, "net/sockstat", SOURCE_WHOLE),
+		.sockstat6 = source_of (c->proc, "net/sockstat6", SOURCE_WHOLE),
+		.conntrack = source_of (c->proc, "sys/net/netfilter/nf_conntrack_count", SOURCE_NUMBER),
+		.conntrack_max = source_of (c->proc, "sys/net/netfilter/nf_conntrack_max", SOURCE_NUMBER),
+		.conntrack_stat = source_of (c->proc, "net/stat/nf_conntrack", SOURCE_PIECES),
 		.page_bytes = (double) sysconf (_SC_PAGESIZE) };
 }
 

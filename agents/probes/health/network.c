@@ -65,7 +65,7 @@ struct network_device {
 
 void network_open (network_t *self, const collect_t *c)
 {
-	*self = (network_t){ .dev = source_of (c->proc, "net/dev") };
+	*self = (network_t){ .dev = source_of (c->proc, "net/dev", SOURCE_PIECES) };
 }
 
 void network_close (network_t *self)

@@ -1,7 +1,7 @@
 /* network.h - /proc/net/dev each cycle, and /sys/class/net a few files a cycle.
  *
  * What /sys says of a device hardly ever changes and costs an open() a file: all of a device that is
- * new, then NETWORK_FILES_A_CYCLE in turn, so a change is seen within devices * 22 / that cycles. Past
+ * new, then NETWORK_FILES_A_CYCLE in turn, so a change is seen within devices * 23 / that cycles. Past
  * NETWORK_DEVICES_MAX devices only /proc/net/dev is said. */
 
 #ifndef AGENTS_PROBES_HEALTH_NETWORK_H
@@ -9,7 +9,7 @@
 
 #include "agents/probes/health/collect.h"
 
-enum { NETWORK_DEVICES_MAX = 64, NETWORK_FILES_A_CYCLE = 8 };
+enum { NETWORK_DEVICES_MAX = 64, NETWORK_FILES_A_CYCLE = 6 };
 
 typedef struct network_device network_device_t;
 

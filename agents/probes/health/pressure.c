@@ -16,7 +16,7 @@ static const series_def_t stalled[] = { { NULL, SAMPLE_COUNTER, "" },
 void pressure_open (pressure_t *self, const collect_t *c)
 {
 	for (size_t i = 0; i < PRESSURES; i++)
-		self->of[i] = (pressure_resource_t){ .source = source_of (c->proc, paths[i]),
+		self->of[i] = (pressure_resource_t){ .source = source_of (c->proc, paths[i], SOURCE_WHOLE),
 			.some_ratio = NAN,
 			.full_avg60 = NAN,
 			.full_avg300 = NAN };

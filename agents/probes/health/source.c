@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FIRST_CAPACITY = 8192 };
+enum { FIRST_CAPACITY = 8192, NUMBER_MAX = 512 };
 
 void text_free (text_t *self)
 {
@@ -29,13 +29,14 @@ static bool text_room (text_t *self)
 	return true;
 }
 
-/* Reads all of fd. A file of /proc gives itself in pieces; its end is a read of nothing. */
-static bool text_read (text_t *self, int fd)
+static bool text_read (text_t *self, int fd, source_kind_t kind)
 {
 	self->size = 0;
 	while (text_room (self)) {
-		ssize_t n = pread (
-		        fd, self->data + self->size, self->capacity - 1 - self->size, (off_t) self->size);
+		size_t room = self->capacity - 1 - self->size;
+		if (kind == SOURCE_NUMBER && room > NUMBER_MAX)
+			room = NUMBER_MAX;
+		ssize_t n = pread (fd, self->data + self->size, room, (off_t) self->size);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -43,6 +44,8 @@ static bool text_read (text_t *self, int fd)
 		if (n == 0)
 			break;
 		self->size += (size_t) n;
+		if (kind != SOURCE_PIECES && (size_t) n < room)
+			break;
 	}
 	while (self->size && self->data[self->size - 1] != '\n')
 		self->size--;
@@ -52,9 +55,9 @@ static bool text_read (text_t *self, int fd)
 	return true;
 }
 
-source_t source_of (int root, const char *path)
+source_t source_of (int root, const char *path, source_kind_t kind)
 {
-	return (source_t){ .root = root, .path = path, .fd = -1 };
+	return (source_t){ .root = root, .path = path, .kind = kind, .fd = -1 };
 }
 
 void source_close (source_t *self)
@@ -77,7 +80,7 @@ bool source_read (source_t *self, text_t *text)
 			return false;
 		}
 	}
-	if (text_read (text, self->fd))
+	if (text_read (text, self->fd, self->kind))
 		return true;
 	source_close (self);
 	self->wait = SOURCE_RETRY;
@@ -89,7 +92,7 @@ bool source_read_once (int root, const char *path, text_t *text)
 	int fd = openat (root, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	bool there = text_read (text, fd);
+	bool there = text_read (text, fd, SOURCE_NUMBER);
 	close (fd);
 	return there;
 }

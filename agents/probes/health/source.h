@@ -22,19 +22,28 @@ typedef struct {
 
 void text_free (text_t *self);
 
+/* How a file of the kernel's gives itself, so that no read is wasted on finding its end. */
+typedef enum {
+	SOURCE_PIECES, /* record by record: read until nothing comes */
+	SOURCE_WHOLE,  /* in one read, when the buffer is large enough */
+	SOURCE_NUMBER  /* as WHOLE, and it is a line of numbers: the kernel clears as much memory as is asked
+	                */
+} source_kind_t;
+
 typedef struct {
 	int root;         /* directory that path is relative to; borrowed */
 	const char *path; /* static data */
-	int fd;           /* -1: not there */
-	unsigned wait;    /* cycles until the next try to open it */
+	source_kind_t kind;
+	int fd;        /* -1: not there */
+	unsigned wait; /* cycles until the next try to open it */
 } source_t;
 
 /* A source under the directory root; opened at its first read. */
-source_t source_of (int root, const char *path);
+source_t source_of (int root, const char *path, source_kind_t kind);
 void source_close (source_t *self);
 /* Reads it into text. False when it is not there, cannot be read, or has no whole line. */
 bool source_read (source_t *self, text_t *text);
-/* As source_read, of a file that is opened and closed. */
+/* As source_read of a SOURCE_NUMBER, of a file that is opened and closed. */
 bool source_read_once (int root, const char *path, text_t *text);
 
 /* --- scanning a terminated text; each moves *p past what it took ------------------------------ */

@@ -398,3 +398,7 @@ const store_cycle_t *store_cycle (const store_t *self)
 {
 	return &self->cycle;
 }
+pid_t store_child_pid (const store_t *self)
+{
+	return child_pid (self->child);
+}

@@ -19,6 +19,7 @@
 #define AGENTS_PROBES_PERSISTENCE_STORE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "agents/probes/probe.h"
 
@@ -61,5 +62,7 @@ bool store_samples_changed (const store_t *self);
 const probe_check_t *store_check (const store_t *self);
 /* The newest append and fsync, for PersistenceCycle. */
 const store_cycle_t *store_cycle (const store_t *self);
+/* Of its child; 0 when none runs. */
+pid_t store_child_pid (const store_t *self);
 
 #endif

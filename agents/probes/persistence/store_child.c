@@ -98,7 +98,9 @@ static int walk_on (const store_ask_t *ask, int fd, const struct stat *directory
 
 static void tree (child_call_t *call, const store_ask_t *ask, const struct stat *skip)
 {
-	store_tree_answer_t answer = { .failed = STORE_STEP_OPEN };
+	store_tree_answer_t answer = {
+		.failed = STORE_STEP_OPEN, .whole.newest_ns = INT64_MIN, .under_way.newest_ns = INT64_MIN
+	};
 	struct statvfs fs;
 	struct stat directory;
 	say_step (call, STORE_STEP_OPEN);
@@ -126,7 +128,8 @@ static void tree (child_call_t *call, const store_ask_t *ask, const struct stat 
 	answer.error = walk_on (ask, fd, &directory, skip);
 	answer.failed = answer.error ? STORE_STEP_WALK : STORE_STEP_NONE;
 	answer.walks = state.walks;
-	answer.whole = state.whole;
+	if (state.walks)
+		answer.whole = state.whole;
 	if (state.walk)
 		answer.under_way = *walk_result (state.walk);
 	child_answer_last (call, STORE_SAYS_TREE, &answer, sizeof answer);
