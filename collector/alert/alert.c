@@ -203,7 +203,8 @@ static rule_subject_t subject_of (const alert_t *self)
 
 bool alert_fits (const alert_t *self, const rule_t *rule)
 {
-	if (rule->kind != RULE_METRIC ? self->source != NULL : !self->source)
+	if (rule->kind == RULE_METRIC ? !self->metric || strcmp (self->metric, rule->metric) != 0
+	                              : self->metric != NULL)
 		return false;
 	if ((rule->kind == RULE_ALWAYS) != !self->node)
 		return false;
@@ -266,6 +267,7 @@ int alert_new (const rule_t *rule, const subject_t *subject, const char *cluster
 	self->value = self->rendered = NAN;
 	self->component = copy (subject->component, &failed);
 	self->source = copy (subject->source, &failed);
+	self->metric = copy (subject->series ? subject->series->name : NULL, &failed);
 	self->unit = copy (subject->series ? subject->series->unit : NULL, &failed);
 	uint32_t n = subject->series ? subject->series->n_labels : 0;
 	self->pairs = calloc (2 * (size_t) n + 1, sizeof *self->pairs);
@@ -306,6 +308,7 @@ void alert_destroy (alert_t **self_p)
 	free (self->pairs);
 	free (self->component);
 	free (self->source);
+	free (self->metric);
 	free (self->unit);
 	free (self->name);
 	free (self->summary);

@@ -63,7 +63,7 @@ typedef struct alert {
 	double seen_value;
 
 	/* Whom it is about, copied. */
-	char *component, *source;
+	char *component, *source, *metric;
 	char **pairs; /* the series' labels: key, value */
 	uint32_t n_pairs;
 	char *unit;

@@ -280,6 +280,8 @@ static void components_look (const look_t *look, const rule_t *rule)
 	for (uint32_t i = 0; i < look->node->n_components; i++) {
 		const component_t *component = &look->node->components[i];
 		Belfry__V1__Status status = component->published ? component->published : component->status;
+		if (!look->place->speaks)
+			status = BELFRY__V1__STATUS__STATUS_UNKNOWN;
 		state_look (look, rule, component->name, status_condition (rule, status), (double) status);
 	}
 }

@@ -21,6 +21,8 @@
 #define WEIGH_NS (50 * NS_PER_MS)
 #define CLOCK_JUMP_NS NS_PER_S
 
+enum { DESCRIPTOR_MAX = 1 << 20 };
+
 typedef enum {
 	HEARD,    /* a message of it */
 	BEAT,     /* a heartbeat of one that is back */
@@ -110,8 +112,7 @@ static const row_t rows[] = {
 typedef struct {
 	Belfry__V1__NodeState state;
 	evidence_t evidence;
-	int64_t patience_ns; /* without the flaps */
-	int64_t delay_ns;    /* as its newest beat says */
+	int64_t delay_ns; /* as its newest beat says */
 	uint64_t incarnation;
 	mono_t goodbye_at, flap_at;
 	uint32_t flaps;
@@ -121,15 +122,18 @@ typedef struct {
 	bool offset_known;
 	mono_t offset_at;
 	int descriptor_ended; /* while evidence.ended */
+	int descriptor;       /* its connection, or -1 */
+	uint32_t next;        /* another node over the same one, as in owners */
 } watch_t;
 
 struct detector {
 	detector_verdict_fn *verdict;
 	void *arg;
 	mono_t *deadlines; /* when a node is to be looked at */
-	int *descriptors;  /* its connection, or -1 */
 	watch_t *watches;
 	uint32_t n, room;
+	uint32_t *owners; /* by descriptor: a node + 1, or 0 */
+	uint32_t n_owners;
 	mono_t ticked;
 	int64_t paused_ns;
 };
@@ -152,7 +156,7 @@ void detector_destroy (detector_t **self_p)
 	if (!self)
 		return;
 	free (self->deadlines);
-	free (self->descriptors);
+	free (self->owners);
 	free (self->watches);
 	free (self);
 	*self_p = NULL;
@@ -163,29 +167,31 @@ static int detector_grow (detector_t *self, uint32_t room)
 	mono_t *deadlines = realloc (self->deadlines, room * sizeof *deadlines);
 	if (deadlines)
 		self->deadlines = deadlines;
-	int *descriptors = realloc (self->descriptors, room * sizeof *descriptors);
-	if (descriptors)
-		self->descriptors = descriptors;
 	watch_t *watches = realloc (self->watches, room * sizeof *watches);
 	if (watches)
 		self->watches = watches;
-	if (!deadlines || !descriptors || !watches)
+	if (!deadlines || !watches)
 		return -ENOMEM;
 	self->room = room;
 	return 0;
 }
 
-static int64_t patience_of (uint64_t interval_ns, int64_t delay_ns)
+static int64_t patience_of (int64_t interval_ns, int64_t delay_ns, uint32_t flaps)
 {
-	int64_t silent = DETECTOR_BEATS * (int64_t) interval_ns;
-	return (silent > DETECTOR_SILENT_MIN_NS ? silent : DETECTOR_SILENT_MIN_NS) + delay_ns;
+	int64_t silent = DETECTOR_BEATS * interval_ns;
+	return ((silent > DETECTOR_SILENT_MIN_NS ? silent : DETECTOR_SILENT_MIN_NS) + delay_ns) << flaps;
 }
 
-static uint64_t interval_of (uint64_t said_ns)
+static int64_t interval_of (uint64_t said_ns)
 {
 	if (said_ns == 0)
 		return DETECTOR_INTERVAL_DEFAULT_NS;
-	return said_ns < DETECTOR_INTERVAL_MAX_NS ? said_ns : DETECTOR_INTERVAL_MAX_NS;
+	return said_ns < (uint64_t) DETECTOR_INTERVAL_MAX_NS ? (int64_t) said_ns : DETECTOR_INTERVAL_MAX_NS;
+}
+
+static void patience_set (watch_t *w)
+{
+	w->evidence.patience_ns = patience_of (w->evidence.interval_ns, w->delay_ns, w->flaps);
 }
 
 static int watch_of (detector_t *self, uint32_t node, watch_t **ret)
@@ -194,10 +200,10 @@ static int watch_of (detector_t *self, uint32_t node, watch_t **ret)
 		return -ENOMEM;
 	for (; self->n <= node; self->n++) {
 		self->deadlines[self->n] = NEVER;
-		self->descriptors[self->n] = -1;
 		self->watches[self->n] = (watch_t){ .state = UNKNOWN,
-			.evidence.interval_ns = DETECTOR_INTERVAL_DEFAULT_NS,
-			.patience_ns = patience_of (DETECTOR_INTERVAL_DEFAULT_NS, 0) };
+			.descriptor = -1,
+			.evidence.interval_ns = DETECTOR_INTERVAL_DEFAULT_NS };
+		patience_set (&self->watches[self->n]);
 	}
 	*ret = &self->watches[node];
 	return 0;
@@ -227,7 +233,8 @@ static mono_t deadline_of (watch_t *w, mono_t now)
 		return now;
 	if (w->flaps && mono_since (now, w->flap_at) > DETECTOR_FLAP_NS)
 		w->flaps = 0;
-	return mono_add (w->evidence.heard_at, w->patience_ns << w->flaps);
+	patience_set (w);
+	return mono_add (w->evidence.heard_at, w->evidence.patience_ns);
 }
 
 static void apply (detector_t *self, uint32_t node, event_t event, moment_t now)
@@ -293,16 +300,57 @@ static void clock_note (watch_t *w, const sign_t *sign, mono_t now)
 
 static void beat_note (watch_t *w, const sign_t *sign)
 {
-	uint64_t delay = sign->delay_ns < (uint64_t) DETECTOR_TAIL_NS ? sign->delay_ns : DETECTOR_TAIL_NS;
-	w->delay_ns = (int64_t) delay;
-	w->evidence.interval_ns = (int64_t) interval_of (sign->interval_ns);
-	w->patience_ns = patience_of ((uint64_t) w->evidence.interval_ns, w->delay_ns);
+	bool late = sign->delay_ns > (uint64_t) DETECTOR_DELAY_MAX_NS;
+	w->delay_ns = late ? DETECTOR_DELAY_MAX_NS : (int64_t) sign->delay_ns;
+	w->evidence.interval_ns = interval_of (sign->interval_ns);
+}
+
+static void unlink_descriptor (detector_t *self, uint32_t node)
+{
+	watch_t *w = &self->watches[node];
+	if (w->descriptor < 0)
+		return;
+	uint32_t *at = &self->owners[w->descriptor];
+	while (*at != node + 1)
+		at = &self->watches[*at - 1].next;
+	*at = w->next;
+	w->descriptor = -1;
+}
+
+static int descriptor_reserve (detector_t *self, int descriptor)
+{
+	if (descriptor < (int) self->n_owners || descriptor >= DESCRIPTOR_MAX)
+		return 0;
+	uint32_t n = descriptor < 128 ? 256 : (uint32_t) descriptor * 2;
+	uint32_t *grown = realloc (self->owners, n * sizeof *grown);
+	if (!grown)
+		return -ENOMEM;
+	memset (grown + self->n_owners, 0, (n - self->n_owners) * sizeof *grown);
+	self->owners = grown;
+	self->n_owners = n;
+	return 0;
+}
+
+static void link_descriptor (detector_t *self, uint32_t node, int descriptor)
+{
+	watch_t *w = &self->watches[node];
+	if (w->descriptor == descriptor)
+		return;
+	unlink_descriptor (self, node);
+	/* One beyond what a process can have is as good as none. */
+	if (descriptor >= DESCRIPTOR_MAX)
+		return;
+	w->descriptor = descriptor;
+	w->next = self->owners[descriptor];
+	self->owners[descriptor] = node + 1;
 }
 
 int detector_heard (detector_t *self, uint32_t node, const sign_t *sign, moment_t now)
 {
 	watch_t *w;
 	int r = watch_of (self, node, &w);
+	if (!r)
+		r = descriptor_reserve (self, sign->descriptor);
 	if (r)
 		return r;
 	evidence_t *evidence = &w->evidence;
@@ -318,10 +366,9 @@ int detector_heard (detector_t *self, uint32_t node, const sign_t *sign, moment_
 	clock_note (w, sign, now.mono);
 	/* Made after an end, over a connection that it or a later beat names. */
 	evidence->ended = false;
-	if (sign->descriptor >= 0) {
-		self->descriptors[node] = sign->descriptor;
-		evidence->connected = true;
-	}
+	if (sign->descriptor >= 0)
+		link_descriptor (self, node, sign->descriptor);
+	evidence->connected = w->descriptor >= 0;
 	if (sign->beat)
 		beat_note (w, sign);
 	bool said_bye_now = (w->state == STOPPED || w->state == LEFT) && !returned;
@@ -344,8 +391,8 @@ int detector_expect (detector_t *self, uint32_t node, uint64_t interval_ns)
 	int r = watch_of (self, node, &w);
 	if (r)
 		return r;
-	w->evidence.interval_ns = (int64_t) interval_of (interval_ns);
-	w->patience_ns = patience_of ((uint64_t) w->evidence.interval_ns, w->delay_ns);
+	w->evidence.interval_ns = interval_of (interval_ns);
+	patience_set (w);
 	return 0;
 }
 
@@ -365,18 +412,17 @@ int detector_goodbye (detector_t *self, uint32_t node, uint64_t incarnation, boo
 
 void detector_disconnected (detector_t *self, int descriptor, moment_t now)
 {
-	if (descriptor < 0)
+	if (descriptor < 0 || descriptor >= (int) self->n_owners)
 		return;
-	for (uint32_t i = 0; i < self->n; i++) {
-		if (self->descriptors[i] != descriptor)
-			continue;
-		watch_t *w = &self->watches[i];
-		self->descriptors[i] = -1;
+	while (self->owners[descriptor]) {
+		uint32_t node = self->owners[descriptor] - 1;
+		watch_t *w = &self->watches[node];
+		unlink_descriptor (self, node);
 		w->descriptor_ended = descriptor;
 		w->evidence.connected = false;
 		w->evidence.ended = true;
 		w->evidence.ended_at = now.mono;
-		apply (self, i, ENDED, now);
+		apply (self, node, ENDED, now);
 	}
 }
 

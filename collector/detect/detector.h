@@ -17,6 +17,8 @@
 /* Before the first beat said how often they come. */
 #define DETECTOR_INTERVAL_DEFAULT_NS NS_PER_S
 #define DETECTOR_INTERVAL_MAX_NS (60 * NS_PER_S)
+/* A beat that says its loop runs late lengthens the patience by that, up to here. */
+#define DETECTOR_DELAY_MAX_NS (5 * NS_PER_S)
 /* A tick that comes later than this was a pause of the collector's own. */
 #define DETECTOR_PAUSE_NS (500 * NS_PER_MS)
 /* So long messages made before a connection's end may still come out of its buffers. */

@@ -68,7 +68,7 @@ static evidence_means_t weigh_ended (const evidence_t *self, const count_t *coun
 	if (since < back || (count->n && since < EVIDENCE_PEERS_NS))
 		return MEANS_NOTHING;
 	if (count->silent && count->silent == count->n) {
-		if (count->silent == 1 && since < EVIDENCE_ALONE_NS)
+		if (count->silent == 1 && since < EVIDENCE_PEERS_NS + EVIDENCE_ALONE_NS)
 			return MEANS_NOTHING;
 		return MEANS_GONE;
 	}
@@ -81,7 +81,7 @@ static evidence_means_t weigh_silence (const evidence_t *self, const count_t *co
 	int64_t silence = mono_since (now, self->heard_at);
 	if (count->silent >= 2)
 		return MEANS_GONE;
-	if (silence < EVIDENCE_ALONE_NS)
+	if (silence < self->patience_ns + EVIDENCE_ALONE_NS)
 		return MEANS_NOTHING;
 	if (count->silent && count->silent == count->n)
 		return MEANS_GONE;

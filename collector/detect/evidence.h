@@ -24,8 +24,8 @@ enum { EVIDENCE_PEERS_MAX = 4, EVIDENCE_SIGHTINGS_MAX = EVIDENCE_PEERS_MAX + 2 }
 #define EVIDENCE_RETURN_NS (300 * NS_PER_MS)
 /* With peers to hear, their word is waited for so long after a connection's end. */
 #define EVIDENCE_PEERS_NS NS_PER_S
-/* Silence alone, with fewer than three witnesses. */
-#define EVIDENCE_ALONE_NS (3 * NS_PER_S)
+/* With fewer than three witnesses silence waits so much longer: 3 s in all for who beats every 200 ms. */
+#define EVIDENCE_ALONE_NS (2 * NS_PER_S)
 /* A connection that ended only after so much silence was given up by the kernel: keepalive and
  * TCP_MAXRT take 19 s and more, a process' end none. */
 #define EVIDENCE_GIVEN_UP_NS (15 * NS_PER_S)
@@ -54,6 +54,7 @@ typedef struct {
 	bool connected;      /* a connection of it is known, and stands */
 	mono_t ended_at;     /* when ended */
 	int64_t interval_ns; /* between beats */
+	int64_t patience_ns; /* silence up to here is none */
 	testimony_t peers[EVIDENCE_PEERS_MAX];
 	uint32_t n_peers;
 } evidence_t;

@@ -87,9 +87,15 @@ void belfry_disable (belfry_t *self)
 		atomic_store_explicit (&self->enabled, false, memory_order_relaxed);
 }
 
-bool belfry_enabled (const belfry_t *self)
+/* The one load that a call costs while it is disabled. */
+static inline bool on (const belfry_t *self)
 {
 	return self && atomic_load_explicit (&self->enabled, memory_order_relaxed);
+}
+
+bool belfry_enabled (const belfry_t *self)
+{
+	return on (self);
 }
 
 void belfry_counts (belfry_t *self, uint64_t *ret_queued, uint64_t *ret_dropped)
@@ -208,7 +214,7 @@ static char *text_of (char *out, size_t size, const char *text)
 
 belfry_outcome_t belfry_lifecycle (belfry_t *self, belfry_lifecycle_t state, const char *reason)
 {
-	if (!belfry_enabled (self))
+	if (!on (self))
 		return BELFRY_DISABLED;
 	if (state < BELFRY_STARTING || state > BELFRY_FAILED)
 		return invalid (self, "lifecycle: no such state");
@@ -232,7 +238,7 @@ belfry_outcome_t belfry_health (
 {
 	static const belfry_severity_t severities[] = { BELFRY_INFO, BELFRY_INFO, BELFRY_WARNING,
 		BELFRY_ERROR, BELFRY_WARNING };
-	if (!belfry_enabled (self))
+	if (!on (self))
 		return BELFRY_DISABLED;
 	if (status < BELFRY_HEALTHY || status > BELFRY_UNKNOWN)
 		return invalid (self, "health: no such status");
@@ -253,7 +259,7 @@ belfry_outcome_t belfry_health (
 
 belfry_outcome_t belfry_samples (belfry_t *self, const belfry_sample_t *samples, size_t n)
 {
-	if (!belfry_enabled (self) || !wanted (self, BELFRY_INFO))
+	if (!on (self) || !wanted (self, BELFRY_INFO))
 		return BELFRY_DISABLED;
 	if (!samples || n == 0 || n > BELFRY_SAMPLES_MAX)
 		return invalid (self, "samples: 1 to 64 of them");
@@ -286,6 +292,8 @@ belfry_outcome_t belfry_samples (belfry_t *self, const belfry_sample_t *samples,
 
 belfry_outcome_t belfry_gauge (belfry_t *self, const char *name, double value, const char *unit)
 {
+	if (!on (self))
+		return BELFRY_DISABLED;
 	belfry_sample_t sample = { .name = name, .unit = unit, .value = value };
 	return belfry_samples (self, &sample, 1);
 }
@@ -293,6 +301,8 @@ belfry_outcome_t belfry_gauge (belfry_t *self, const char *name, double value, c
 belfry_outcome_t belfry_counter (
         belfry_t *self, const char *name, double value, const char *unit, uint64_t start_time_ns)
 {
+	if (!on (self))
+		return BELFRY_DISABLED;
 	belfry_sample_t sample = { name, unit, value, true, start_time_ns };
 	return belfry_samples (self, &sample, 1);
 }
@@ -301,7 +311,7 @@ belfry_outcome_t belfry_audit (
         belfry_t *self, const char *actor, const char *action, const char *target, const char *details)
 {
 	/* No severity keeps an audit event back. */
-	if (!belfry_enabled (self) || !wanted (self, BELFRY_CRITICAL))
+	if (!on (self) || !wanted (self, BELFRY_CRITICAL))
 		return BELFRY_DISABLED;
 	if (!actor || !*actor || !action || !*action)
 		return invalid (self, "audit: who did it and what are wanted");
@@ -319,7 +329,7 @@ belfry_outcome_t belfry_audit (
 
 belfry_outcome_t belfry_log (belfry_t *self, belfry_severity_t level, const char *logger, const char *message)
 {
-	if (!belfry_enabled (self))
+	if (!on (self))
 		return BELFRY_DISABLED;
 	if (level < BELFRY_DEBUG || level > BELFRY_CRITICAL)
 		return invalid (self, "log: no such level");
@@ -342,7 +352,7 @@ belfry_outcome_t belfry_log (belfry_t *self, belfry_severity_t level, const char
 
 belfry_outcome_t belfry_send (belfry_t *self, const void *bytes, size_t size)
 {
-	if (!belfry_enabled (self) || !wanted (self, BELFRY_CRITICAL))
+	if (!on (self) || !wanted (self, BELFRY_CRITICAL))
 		return BELFRY_DISABLED;
 	int saved = errno;
 	Belfry__V1__Event *event =

@@ -25,9 +25,9 @@ struct catalogues {
 	size_t bytes, bytes_max;
 };
 
-int catalogues_new (size_t bytes_max, catalogues_t **ret)
+int client_catalogues_new (size_t bytes_max, client_catalogues_t **ret)
 {
-	catalogues_t *self = calloc (1, sizeof *self);
+	client_catalogues_t *self = calloc (1, sizeof *self);
 	if (!self || names_new (CATALOGUES_MAX, &self->entries)) {
 		free (self);
 		return -ENOMEM;
@@ -45,7 +45,7 @@ static void entry_free (void *value)
 	free (entry);
 }
 
-void catalogues_destroy (catalogues_t **self_p)
+void client_catalogues_destroy (client_catalogues_t **self_p)
 {
 	if (!*self_p)
 		return;
@@ -63,21 +63,21 @@ static span_t key_make (uint8_t key[KEY_MAX], const char *node, uint64_t hash)
 	return span_of (key, 8 + size);
 }
 
-static void list_remove (catalogues_t *self, entry_t *entry)
+static void list_remove (client_catalogues_t *self, entry_t *entry)
 {
 	*(entry->newer ? &entry->newer->older : &self->newest) = entry->older;
 	*(entry->older ? &entry->older->newer : &self->oldest) = entry->newer;
 	entry->newer = entry->older = NULL;
 }
 
-static void list_put_first (catalogues_t *self, entry_t *entry)
+static void list_put_first (client_catalogues_t *self, entry_t *entry)
 {
 	entry->older = self->newest;
 	*(self->newest ? &self->newest->newer : &self->oldest) = entry;
 	self->newest = entry;
 }
 
-static void evict_oldest (catalogues_t *self)
+static void evict_oldest (client_catalogues_t *self)
 {
 	entry_t *entry = self->oldest;
 	list_remove (self, entry);
@@ -98,9 +98,10 @@ static Belfry__V1__Catalogue *catalogue_copy (const Belfry__V1__Catalogue *catal
 	return copy;
 }
 
-int catalogues_put (catalogues_t *self, const char *node, const Belfry__V1__Catalogue *catalogue)
+int client_catalogues_put (
+        client_catalogues_t *self, const char *node, const Belfry__V1__Catalogue *catalogue)
 {
-	if (catalogues_get (self, node, catalogue->hash))
+	if (client_catalogues_get (self, node, catalogue->hash))
 		return 0;
 	entry_t *entry = calloc (1, sizeof *entry);
 	if (!entry)
@@ -120,7 +121,8 @@ int catalogues_put (catalogues_t *self, const char *node, const Belfry__V1__Cata
 	return 0;
 }
 
-const Belfry__V1__Catalogue *catalogues_get (catalogues_t *self, const char *node, uint64_t hash)
+const Belfry__V1__Catalogue *client_catalogues_get (
+        client_catalogues_t *self, const char *node, uint64_t hash)
 {
 	uint8_t key[KEY_MAX];
 	entry_t *entry = names_get (self->entries, key_make (key, node, hash));
@@ -131,7 +133,7 @@ const Belfry__V1__Catalogue *catalogues_get (catalogues_t *self, const char *nod
 	return entry->catalogue;
 }
 
-size_t catalogues_count (const catalogues_t *self)
+size_t client_catalogues_count (const client_catalogues_t *self)
 {
 	return names_count (self->entries);
 }

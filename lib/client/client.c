@@ -81,7 +81,7 @@ static int client_prepare (belfry_client_t *self, const belfry_client_options_t 
 	if (r)
 		return r;
 	if (intake_new (self->keyring, &self->intake) || track_new (&self->track) ||
-	        catalogues_new (CATALOGUE_BYTES_MAX, &self->catalogues))
+	        client_catalogues_new (CATALOGUE_BYTES_MAX, &self->catalogues))
 		return no_memory (err);
 	r = net_context_new (1, &self->context);
 	if (!r)
@@ -128,7 +128,7 @@ void belfry_client_close (belfry_client_t **self_p)
 	link_destroy (&self->stream);
 	loop_destroy (&self->loop);
 	net_context_destroy (&self->context);
-	catalogues_destroy (&self->catalogues);
+	client_catalogues_destroy (&self->catalogues);
 	track_destroy (&self->track);
 	intake_destroy (&self->intake);
 	keyring_destroy (&self->keyring);
@@ -182,7 +182,7 @@ static bool take (belfry_client_t *self, span_t topic, span_t envelope, bool fro
 		return false;
 	/* Without memory its values stay nameless until it comes again. */
 	if (event->payload_case == BELFRY__V1__EVENT__PAYLOAD_CATALOGUE)
-		(void) catalogues_put (self->catalogues, event->header->node, event->catalogue);
+		(void) client_catalogues_put (self->catalogues, event->header->node, event->catalogue);
 	if (!is_wanted (self, topic)) {
 		self->totals.outside++;
 		return false;
@@ -312,8 +312,8 @@ int belfry_client_samples (belfry_client_t *self, const belfry_client_event_t *e
 	size_t n = 0;
 	const Belfry__V1__Catalogue *catalogue = NULL;
 	if (batch->n_values > 0)
-		catalogue =
-		        catalogues_get (self->catalogues, event->event->header->node, batch->catalogue_hash);
+		catalogue = client_catalogues_get (
+		        self->catalogues, event->event->header->node, batch->catalogue_hash);
 	bool unknown = batch->n_values > 0 && (!catalogue || catalogue->n_series != batch->n_values);
 	for (size_t i = 0; !unknown && i < batch->n_values; i++) {
 		const Belfry__V1__Series *series = catalogue->series[i];

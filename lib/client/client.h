@@ -20,7 +20,7 @@ struct belfry_client {
 	keyring_t *keyring;   /* NULL: MACs are not looked at */
 	intake_t *intake;
 	track_t *track;
-	catalogues_t *catalogues;
+	client_catalogues_t *catalogues;
 	char *stream_endpoint;
 	char *prefixes[BELFRY_CLIENT_PREFIXES_MAX];
 	size_t n_prefixes; /* none: everything */

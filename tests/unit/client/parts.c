@@ -94,48 +94,48 @@ static Belfry__V1__Catalogue *one (one_t *self, uint64_t hash, const char *name)
 
 Test (catalogues, a_hash_means_what_its_own_node_said)
 {
-	catalogues_t *catalogues;
+	client_catalogues_t *catalogues;
 	one_t a, b;
-	cr_assert_eq (catalogues_new (1 << 20, &catalogues), 0);
-	cr_assert_null (catalogues_get (catalogues, "n1", 7));
-	cr_assert_eq (catalogues_put (catalogues, "n1", one (&a, 7, "truth")), 0);
-	cr_assert_eq (catalogues_put (catalogues, "n2", one (&b, 7, "another")), 0);
-	cr_assert_str_eq (catalogues_get (catalogues, "n1", 7)->series[0]->name, "truth");
-	cr_assert_str_eq (catalogues_get (catalogues, "n2", 7)->series[0]->name, "another");
-	cr_assert_null (catalogues_get (catalogues, "n1", 8));
-	cr_assert_eq (catalogues_put (catalogues, "n1", one (&b, 7, "a later lie")), 0);
-	cr_assert_str_eq (catalogues_get (catalogues, "n1", 7)->series[0]->name, "truth");
-	catalogues_destroy (&catalogues);
+	cr_assert_eq (client_catalogues_new (1 << 20, &catalogues), 0);
+	cr_assert_null (client_catalogues_get (catalogues, "n1", 7));
+	cr_assert_eq (client_catalogues_put (catalogues, "n1", one (&a, 7, "truth")), 0);
+	cr_assert_eq (client_catalogues_put (catalogues, "n2", one (&b, 7, "another")), 0);
+	cr_assert_str_eq (client_catalogues_get (catalogues, "n1", 7)->series[0]->name, "truth");
+	cr_assert_str_eq (client_catalogues_get (catalogues, "n2", 7)->series[0]->name, "another");
+	cr_assert_null (client_catalogues_get (catalogues, "n1", 8));
+	cr_assert_eq (client_catalogues_put (catalogues, "n1", one (&b, 7, "a later lie")), 0);
+	cr_assert_str_eq (client_catalogues_get (catalogues, "n1", 7)->series[0]->name, "truth");
+	client_catalogues_destroy (&catalogues);
 	cr_assert_null (catalogues);
 }
 
 Test (catalogues, the_least_recently_used_goes_first)
 {
-	catalogues_t *catalogues;
+	client_catalogues_t *catalogues;
 	one_t a;
 	size_t bytes = belfry__v1__catalogue__get_packed_size (one (&a, 1, "name"));
-	cr_assert_eq (catalogues_new (3 * bytes, &catalogues), 0);
+	cr_assert_eq (client_catalogues_new (3 * bytes, &catalogues), 0);
 	for (uint64_t hash = 1; hash <= 3; hash++)
-		cr_assert_eq (catalogues_put (catalogues, "n1", one (&a, hash, "name")), 0);
-	cr_assert_not_null (catalogues_get (catalogues, "n1", 1));
-	cr_assert_eq (catalogues_put (catalogues, "n1", one (&a, 4, "name")), 0);
-	cr_assert_eq (catalogues_count (catalogues), 3);
-	cr_assert_null (catalogues_get (catalogues, "n1", 2));
-	cr_assert_not_null (catalogues_get (catalogues, "n1", 1));
-	cr_assert_not_null (catalogues_get (catalogues, "n1", 4));
-	catalogues_destroy (&catalogues);
+		cr_assert_eq (client_catalogues_put (catalogues, "n1", one (&a, hash, "name")), 0);
+	cr_assert_not_null (client_catalogues_get (catalogues, "n1", 1));
+	cr_assert_eq (client_catalogues_put (catalogues, "n1", one (&a, 4, "name")), 0);
+	cr_assert_eq (client_catalogues_count (catalogues), 3);
+	cr_assert_null (client_catalogues_get (catalogues, "n1", 2));
+	cr_assert_not_null (client_catalogues_get (catalogues, "n1", 1));
+	cr_assert_not_null (client_catalogues_get (catalogues, "n1", 4));
+	client_catalogues_destroy (&catalogues);
 }
 
 Test (catalogues, one_larger_than_the_bound_is_kept_alone)
 {
-	catalogues_t *catalogues;
+	client_catalogues_t *catalogues;
 	one_t a;
-	cr_assert_eq (catalogues_new (1, &catalogues), 0);
-	cr_assert_eq (catalogues_put (catalogues, "n1", one (&a, 1, "name")), 0);
-	cr_assert_eq (catalogues_put (catalogues, "n1", one (&a, 2, "name")), 0);
-	cr_assert_eq (catalogues_count (catalogues), 1);
-	cr_assert_not_null (catalogues_get (catalogues, "n1", 2));
-	catalogues_destroy (&catalogues);
+	cr_assert_eq (client_catalogues_new (1, &catalogues), 0);
+	cr_assert_eq (client_catalogues_put (catalogues, "n1", one (&a, 1, "name")), 0);
+	cr_assert_eq (client_catalogues_put (catalogues, "n1", one (&a, 2, "name")), 0);
+	cr_assert_eq (client_catalogues_count (catalogues), 1);
+	cr_assert_not_null (client_catalogues_get (catalogues, "n1", 2));
+	client_catalogues_destroy (&catalogues);
 }
 
 /* An answer with one chunk of frames, one a topic. */

@@ -1,0 +1,648 @@
+/* The shell. A tick may come before or after what has waited in the connections meanwhile, as in a poll loop;
+ * what the connections bring comes one by one. */
+
+#include "collector.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "collector/core.h"
+#include "agent.h"
+#include "conf/errors.h"
+#include "conf/rule.h"
+#include "hostile.h"
+#include "judge.h"
+#include "wire/control.h"
+
+enum { CONNS_MAX = 256, PREFIXES_MAX = 64, IDENTITY_SIZE = 5 };
+
+#define TICK_NS (20 * NS_PER_MS)
+
+/* As collector/fabric.c subscribes: everything but what is on demand. */
+static const char *const prefixes[] = { "system/", "health/", "metrics/", "lifecycle/", "alerts/", "audit/",
+	"security/", "logging/info/", "logging/warning/", "logging/error/", "logging/critical/", "fabric/" };
+
+/* One connection of a subscriber or of a control peer. */
+typedef struct {
+	conn_t *conn;
+	uint8_t identity[IDENTITY_SIZE];
+	char subscriptions[PREFIXES_MAX][TOPIC_SIZE_MAX + 1];
+	size_t n;
+} peer_conn_t;
+
+struct collector {
+	world_t *world;
+	host_t host;
+	process_t process;
+	path_t path;
+	rule_set_t *rules;
+	core_t *core;
+	model_t *model;
+	uint64_t incarnation, runs, ticks, identities;
+	int64_t steady_since;
+	conn_t *streams[CONNS_MAX];
+	size_t n_streams;
+	peer_conn_t *controls[CONNS_MAX], *outlets[CONNS_MAX];
+	size_t n_controls, n_outlets;
+	char wanted[PREFIXES_MAX][TOPIC_SIZE_MAX + 1]; /* on demand, carried to the agents */
+	size_t n_wanted;
+	/* The answer to what the simulator itself asks, and to the Hello under way. */
+	Belfry__V1__Control *answer;
+	bool snapshot, hello;
+	bool hello_answered, hello_accepted;
+	uint64_t hello_next;
+};
+
+static const char viewer[] = "\0view";
+
+static moment_t now_of (const collector_t *self)
+{
+	return host_moment (self->world->sim, &self->host);
+}
+
+/* The core's port. */
+
+static bool prefixed (span_t topic, const char *prefix)
+{
+	size_t size = strlen (prefix);
+	return size <= topic.size && memcmp (prefix, topic.data, size) == 0;
+}
+
+static void forward (collector_t *self, span_t topic, span_t envelope)
+{
+	const span_t parts[] = { topic, envelope };
+	sim_digest (self->world->sim, topic);
+	sim_digest (self->world->sim, envelope);
+	for (size_t i = 0; i < self->n_outlets; i++) {
+		const peer_conn_t *peer = self->outlets[i];
+		for (size_t s = 0; s < peer->n; s++) {
+			if (prefixed (topic, peer->subscriptions[s])) {
+				conn_send (peer->conn, NET_TO_CLIENT, parts, 2);
+				break;
+			}
+		}
+	}
+}
+
+static void port_publish (void *arg, span_t topic, span_t envelope)
+{
+	collector_t *self = arg;
+	model_published (self->model, topic, envelope);
+	judge_published (self->world->judge, envelope);
+	forward (self, topic, envelope);
+}
+
+static void answer_take (collector_t *self, span_t bytes)
+{
+	Belfry__V1__Control *control = NULL;
+	bool is_signed;
+	if (control_unpack (bytes.data, bytes.size, NULL, &control, &is_signed)) {
+		sim_fail (self->world->sim, "answers are well formed", "one of %zu bytes is not", bytes.size);
+		return;
+	}
+	if (self->hello && control->body_case == BELFRY__V1__CONTROL__BODY_WELCOME) {
+		self->hello_answered = true;
+		self->hello_accepted = control->welcome->accepted;
+		self->hello_next = control->welcome->next_incarnation;
+	}
+	if (self->snapshot && control->body_case == BELFRY__V1__CONTROL__BODY_SNAPSHOT) {
+		for (size_t i = 0; i < control->snapshot->n_frames; i++) {
+			const Belfry__V1__Frame *frame = control->snapshot->frames[i];
+			model_snapshot_frame (self->model, span_str (frame->topic),
+			        span_of (frame->envelope.data, frame->envelope.len));
+		}
+	}
+	belfry__v1__control__free_unpacked (self->answer, NULL);
+	self->answer = control;
+}
+
+static void port_control (void *arg, span_t peer, span_t bytes)
+{
+	collector_t *self = arg;
+	sim_digest (self->world->sim, bytes);
+	if (self->hello || self->snapshot || span_equal (peer, span_of (viewer, IDENTITY_SIZE)))
+		answer_take (self, bytes);
+	if (span_equal (peer, span_of (viewer, IDENTITY_SIZE)))
+		return;
+	for (size_t i = 0; i < self->n_controls; i++) {
+		if (span_equal (peer, span_of (self->controls[i]->identity, IDENTITY_SIZE))) {
+			if (!conn_send (self->controls[i]->conn, NET_TO_CLIENT, &bytes, 1))
+				core_dropped (self->core, CORE_DROP_CONTROL);
+			return;
+		}
+	}
+	core_dropped (self->core, CORE_DROP_PEER_GONE);
+}
+
+static void port_say (void *arg, int level, const char *text)
+{
+	collector_t *self = arg;
+	sim_trace (self->world->sim, "collector (%d): %s", level, text);
+}
+
+/* The stream. */
+
+static void goodbye_note (collector_t *self, const sealed_t *sealed)
+{
+	if (sealed->node >= self->world->options.nodes)
+		return;
+	agent_t *agent = self->world->agents[sealed->node];
+	if (agent->goodbye && sealed->incarnation == agent->incarnation &&
+	        sealed->nonce == agent->boot_nonce && sealed->sequence == agent->goodbye_sequence &&
+	        sealed->payload_case == BELFRY__V1__EVENT__PAYLOAD_SYSTEM_LIFECYCLE)
+		agent->goodbye_taken = self->runs;
+}
+
+static void on_stream (void *context, conn_t *conn, int descriptor, const span_t *parts, size_t n)
+{
+	collector_t *self = context;
+	(void) conn;
+	mono_t now = now_of (self).mono;
+	if (n == 2 && self->world->hostile)
+		hostile_saw_stream (self->world->hostile, parts[0], parts[1]);
+	if (n != 2) {
+		core_refuse (self->core, REFUSAL_FRAMES);
+		model_refused (self->model, REFUSAL_FRAMES);
+		return;
+	}
+	bool beat = prefixed (parts[0], "fabric/heartbeat/");
+	refusal_t reason = core_take (self->core, parts[0], parts[1], beat ? descriptor : -1, now_of (self));
+	const sealed_t *sealed = ledger_find (self->world->ledger, parts[0], parts[1]);
+	model_offered (self->model, sealed, reason, now);
+	if (reason) {
+		sim_digest (self->world->sim, span_of (&reason, sizeof reason));
+		return;
+	}
+	if (sealed)
+		goodbye_note (self, sealed);
+	forward (self, parts[0], parts[1]);
+}
+
+static void subscribe (conn_t *conn, char first, const char *prefix)
+{
+	char bytes[TOPIC_SIZE_MAX + 2];
+	size_t size = strlen (prefix);
+	bytes[0] = first;
+	memcpy (bytes + 1, prefix, size);
+	span_t part = span_of (bytes, size + 1);
+	conn_send (conn, NET_TO_CLIENT, &part, 1);
+}
+
+static void on_stream_opened (void *context, conn_t *conn)
+{
+	collector_t *self = context;
+	self->streams[self->n_streams++] = conn;
+	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+		subscribe (conn, 1, prefixes[i]);
+	for (size_t i = 0; i < self->n_wanted; i++)
+		subscribe (conn, 1, self->wanted[i]);
+}
+
+static void on_stream_closed (void *context, conn_t *conn, int descriptor)
+{
+	collector_t *self = context;
+	for (size_t i = 0; i < self->n_streams; i++) {
+		if (self->streams[i] == conn) {
+			self->streams[i] = self->streams[--self->n_streams];
+			break;
+		}
+	}
+	core_disconnected (self->core, descriptor, now_of (self));
+}
+
+end_t collector_stream_end (collector_t *self)
+{
+	return (end_t){ self, on_stream_opened, on_stream_closed, on_stream };
+}
+
+/* Peers. */
+
+static peer_conn_t *peer_find (peer_conn_t *const *peers, size_t n, const conn_t *conn)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (peers[i]->conn == conn)
+			return peers[i];
+	}
+	return NULL;
+}
+
+static void peer_add (collector_t *self, peer_conn_t **peers, size_t *n, conn_t *conn)
+{
+	peer_conn_t *peer = sim_alloc (sizeof *peer);
+	uint64_t number = ++self->identities;
+	peer->conn = conn;
+	for (size_t i = 1; i < IDENTITY_SIZE; i++)
+		peer->identity[i] = (uint8_t) (number >> (8 * (i - 1)));
+	peers[(*n)++] = peer;
+}
+
+static void peer_remove (peer_conn_t **peers, size_t *n, const conn_t *conn)
+{
+	for (size_t i = 0; i < *n; i++) {
+		if (peers[i]->conn == conn) {
+			free (peers[i]);
+			peers[i] = peers[--*n];
+			return;
+		}
+	}
+}
+
+/* Control. */
+
+/* A Hello that nobody forged, or NULL: the collector is to see the same. The caller frees it. */
+static Belfry__V1__Control *hello_of (const collector_t *self, span_t bytes)
+{
+	Belfry__V1__Control *control = NULL;
+	bool is_signed;
+	if (control_unpack (bytes.data, bytes.size, NULL, &control, &is_signed))
+		return NULL;
+	if (control->body_case == BELFRY__V1__CONTROL__BODY_HELLO &&
+	        control_verify (bytes.data, bytes.size, CONTROL_TO_COLLECTOR, self->world->keyring,
+	                control->key_epoch, span_str (control->node)) == REFUSAL_NONE)
+		return control;
+	belfry__v1__control__free_unpacked (control, NULL);
+	return NULL;
+}
+
+static void on_control (void *context, conn_t *conn, int descriptor, const span_t *parts, size_t n)
+{
+	collector_t *self = context;
+	(void) descriptor;
+	(void) n;
+	const peer_conn_t *peer = peer_find (self->controls, self->n_controls, conn);
+	uint8_t gone[IDENTITY_SIZE] = { 0xff };
+	span_t identity = span_of (peer ? peer->identity : gone, IDENTITY_SIZE);
+	Belfry__V1__Control *hello = hello_of (self, parts[0]);
+	if (self->world->hostile)
+		hostile_saw_control (self->world->hostile, parts[0]);
+	self->hello = hello != NULL;
+	self->hello_answered = false;
+	core_control (self->core, identity, parts[0], now_of (self));
+	self->hello = false;
+	if (hello) {
+		if (!self->hello_answered)
+			sim_fail (self->world->sim, "every Hello is answered", "%s got no Welcome",
+			        hello->node);
+		else
+			model_hello (self->model, ledger_node (self->world->ledger, hello->node),
+			        hello->hello->incarnation, hello->hello->boot_nonce, self->hello_accepted,
+			        self->hello_next);
+		belfry__v1__control__free_unpacked (hello, NULL);
+	}
+}
+
+static void on_control_opened (void *context, conn_t *conn)
+{
+	collector_t *self = context;
+	peer_add (self, self->controls, &self->n_controls, conn);
+}
+
+static void on_control_closed (void *context, conn_t *conn, int descriptor)
+{
+	collector_t *self = context;
+	(void) descriptor;
+	peer_remove (self->controls, &self->n_controls, conn);
+}
+
+end_t collector_control_end (collector_t *self)
+{
+	return (end_t){ self, on_control_opened, on_control_closed, on_control };
+}
+
+/* The outlet. */
+
+static void want (collector_t *self, const char *prefix, bool on)
+{
+	if (!prefixed (span_str (prefix), "diagnostics/") && !prefixed (span_str (prefix), "logging/debug/"))
+		return;
+	size_t at = 0;
+	while (at < self->n_wanted && strcmp (self->wanted[at], prefix) != 0)
+		at++;
+	if (on == (at < self->n_wanted) || (on && at == PREFIXES_MAX))
+		return;
+	for (size_t i = 0; i < self->n_streams; i++)
+		subscribe (self->streams[i], on, prefix);
+	if (on)
+		memcpy (self->wanted[self->n_wanted++], prefix, strlen (prefix) + 1);
+	else
+		memcpy (self->wanted[at], self->wanted[--self->n_wanted], sizeof self->wanted[0]);
+}
+
+static void peer_subscribe (collector_t *self, peer_conn_t *peer, const char *prefix, bool on)
+{
+	size_t at = 0;
+	while (at < peer->n && strcmp (peer->subscriptions[at], prefix) != 0)
+		at++;
+	if (on == (at < peer->n) || (on && at == PREFIXES_MAX))
+		return;
+	if (on)
+		memcpy (peer->subscriptions[peer->n++], prefix, strlen (prefix) + 1);
+	else
+		memmove (peer->subscriptions[at], peer->subscriptions[--peer->n],
+		        sizeof peer->subscriptions[0]);
+	want (self, prefix, on);
+}
+
+static void on_outlet (void *context, conn_t *conn, int descriptor, const span_t *parts, size_t n)
+{
+	collector_t *self = context;
+	(void) descriptor;
+	(void) n;
+	peer_conn_t *peer = peer_find (self->outlets, self->n_outlets, conn);
+	const char *bytes = parts[0].data;
+	char prefix[TOPIC_SIZE_MAX + 1];
+	if (!peer || parts[0].size == 0 || parts[0].size > TOPIC_SIZE_MAX)
+		return;
+	memcpy (prefix, bytes + 1, parts[0].size - 1);
+	prefix[parts[0].size - 1] = '\0';
+	peer_subscribe (self, peer, prefix, bytes[0] == 1);
+}
+
+static void on_outlet_opened (void *context, conn_t *conn)
+{
+	collector_t *self = context;
+	peer_add (self, self->outlets, &self->n_outlets, conn);
+}
+
+static void on_outlet_closed (void *context, conn_t *conn, int descriptor)
+{
+	collector_t *self = context;
+	(void) descriptor;
+	peer_conn_t *peer = peer_find (self->outlets, self->n_outlets, conn);
+	for (size_t i = 0; peer && i < peer->n; i++)
+		want (self, peer->subscriptions[i], false);
+	peer_remove (self->outlets, &self->n_outlets, conn);
+}
+
+end_t collector_outlet_end (collector_t *self)
+{
+	return (end_t){ self, on_outlet_opened, on_outlet_closed, on_outlet };
+}
+
+/* Life. */
+
+static void on_tick (void *context, uint64_t tick)
+{
+	collector_t *self = context;
+	sim_t *sim = self->world->sim;
+	if (tick != self->ticks || !process_runs (&self->process))
+		return;
+	core_tick (self->core, now_of (self));
+	sim_after (sim, TICK_NS + sim_between (sim, 0, NS_PER_MS), on_tick, self, self->ticks);
+}
+
+collector_t *collector_new (world_t *world)
+{
+	collector_t *self = sim_alloc (sizeof *self);
+	self->world = world;
+	self->host.mono_ns = sim_between (world->sim, NS_PER_S, 1000000 * NS_PER_S);
+	self->host.wall_ns = INT64_C (1795000000) * NS_PER_S;
+	self->process = (process_t){ .name = "the collector", .host = &self->host };
+	self->path = (path_t){ .name = "loopback", .latency_ns = 50 * NS_PER_US };
+	self->steady_since = INT64_MAX;
+	conf_errors_t errors = { 0 };
+	if (rule_set_parse (NULL, 0, "shipped", &self->rules, &errors))
+		abort ();
+	return self;
+}
+
+void collector_start (collector_t *self)
+{
+	sim_t *sim = self->world->sim;
+	const core_options_t options = { .cluster = WORLD_CLUSTER,
+		.name = WORLD_COLLECTOR,
+		.version = BELFRY_VERSION,
+		.incarnation = ++self->incarnation,
+		.boot_nonce = sim_random (sim) | 1,
+		.keyring = self->world->keyring,
+		.rules = self->rules,
+		.nodes_max = WORLD_NODES_MAX };
+	const core_port_t port = { self, port_publish, port_control, port_say };
+	err_t err = { "" };
+	sim_trace (sim, "the collector starts as incarnation %" PRIu64, self->incarnation);
+	self->process.alive = true;
+	self->process.stopped = false;
+	self->runs++;
+	self->steady_since = sim_now (sim);
+	self->model = model_new (sim, self->world->ledger);
+	judge_run_begin (self->world->judge);
+	if (core_new (&options, &port, now_of (self), &self->core, &err)) {
+		sim_fail (sim, "the collector starts", "%s", err.text);
+		return;
+	}
+	core_started (self->core, now_of (self));
+	sim_after (sim, 0, on_tick, self, ++self->ticks);
+}
+
+void collector_kill (collector_t *self)
+{
+	if (!self->process.alive)
+		return;
+	sim_trace (self->world->sim, "the collector is killed");
+	self->process.alive = self->process.stopped = false;
+	self->steady_since = INT64_MAX;
+	self->ticks++;
+	net_killed (self->world->net, &self->process);
+	while (self->n_controls)
+		free (self->controls[--self->n_controls]);
+	while (self->n_outlets)
+		free (self->outlets[--self->n_outlets]);
+	self->n_streams = self->n_wanted = 0;
+	core_destroy (&self->core);
+	model_destroy (&self->model);
+}
+
+void collector_stop (collector_t *self)
+{
+	if (!process_runs (&self->process))
+		return;
+	core_stopping (self->core, "restart", now_of (self));
+	collector_kill (self);
+}
+
+void collector_pause (collector_t *self)
+{
+	if (!process_runs (&self->process))
+		return;
+	sim_trace (self->world->sim, "the collector is stopped, as by SIGSTOP");
+	self->process.stopped = true;
+	self->steady_since = INT64_MAX;
+}
+
+void collector_resume (collector_t *self)
+{
+	sim_t *sim = self->world->sim;
+	if (!self->process.alive || !self->process.stopped)
+		return;
+	sim_trace (sim, "the collector goes on");
+	self->process.stopped = false;
+	self->steady_since = sim_now (sim);
+	net_resumed (self->world->net, &self->process);
+	sim_after (sim, sim_between (sim, 0, NS_PER_MS), on_tick, self, ++self->ticks);
+}
+
+void collector_destroy (collector_t **self_p)
+{
+	collector_t *self = *self_p;
+	if (!self)
+		return;
+	while (self->n_controls)
+		free (self->controls[--self->n_controls]);
+	while (self->n_outlets)
+		free (self->outlets[--self->n_outlets]);
+	core_destroy (&self->core);
+	model_destroy (&self->model);
+	rule_set_destroy (&self->rules);
+	belfry__v1__control__free_unpacked (self->answer, NULL);
+	free (self);
+	*self_p = NULL;
+}
+
+process_t *collector_process (collector_t *self)
+{
+	return &self->process;
+}
+host_t *collector_host (collector_t *self)
+{
+	return &self->host;
+}
+path_t *collector_path (collector_t *self)
+{
+	return &self->path;
+}
+int64_t collector_steady_since (const collector_t *self)
+{
+	return self->steady_since;
+}
+const model_t *collector_model (const collector_t *self)
+{
+	return self->model;
+}
+uint64_t collector_runs (const collector_t *self)
+{
+	return self->runs;
+}
+
+/* What a viewer asks. */
+
+static Belfry__V1__Control *ask (collector_t *self, Belfry__V1__Control *control)
+{
+	uint8_t *bytes = NULL;
+	size_t size = 0;
+	control->id = 1;
+	if (control_pack (control, CONTROL_TO_COLLECTOR, NULL, NULL, &bytes, &size))
+		abort ();
+	belfry__v1__control__free_unpacked (self->answer, NULL);
+	self->answer = NULL;
+	core_control (self->core, span_of (viewer, IDENTITY_SIZE), span_of (bytes, size), now_of (self));
+	free (bytes);
+	Belfry__V1__Control *answer = self->answer;
+	self->answer = NULL;
+	return answer;
+}
+
+static void node_check (collector_t *self, const Belfry__V1__NodeView *view)
+{
+	sim_t *sim = self->world->sim;
+	model_node_t node;
+	if (!model_node (
+	            self->model, ledger_node (self->world->ledger, view->name), now_of (self).mono, &node)) {
+		sim_fail (sim, "the view has only what spoke", "%s did not", view->name);
+		return;
+	}
+	if (view->incarnation != node.incarnation || view->received != node.received ||
+	        view->replayed != node.replayed)
+		sim_fail (sim, "the view counts what came",
+		        "%s: incarnation %" PRIu64 ", received %" PRIu64 ", replayed %" PRIu64
+		        " in the view; %" PRIu64 ", %" PRIu64 ", %" PRIu64 " in truth",
+		        view->name, view->incarnation, view->received, view->replayed, node.incarnation,
+		        node.received, node.replayed);
+	if (view->lost_volatile < node.lost_volatile_low || view->lost_volatile > node.lost_volatile_high)
+		sim_fail (sim, "lost volatile events are counted",
+		        "%s: %" PRIu64 " in the view, %" PRIu64 " to %" PRIu64 " in truth", view->name,
+		        view->lost_volatile, node.lost_volatile_low, node.lost_volatile_high);
+	if (view->lost_durable < node.lost_durable_low || view->lost_durable > node.lost_durable_high)
+		sim_fail (sim, "lost durable events are counted",
+		        "%s: %" PRIu64 " in the view, %" PRIu64 " to %" PRIu64 " in truth", view->name,
+		        view->lost_durable, node.lost_durable_low, node.lost_durable_high);
+}
+
+static uint64_t counter_of (const Belfry__V1__StatusReply *status, const char *name)
+{
+	for (size_t i = 0; i < status->n_counters; i++) {
+		if (strcmp (status->counters[i]->name, name) == 0)
+			return status->counters[i]->value;
+	}
+	return UINT64_MAX;
+}
+
+static void counters_check (collector_t *self, const Belfry__V1__StatusReply *status)
+{
+	sim_t *sim = self->world->sim;
+	uint64_t received = counter_of (status, "received"), sum = received;
+	if (received != model_accepted (self->model))
+		sim_fail (sim, "received is what was accepted", "%" PRIu64 " of %" PRIu64, received,
+		        model_accepted (self->model));
+	for (int reason = REFUSAL_NONE + 1; reason < REFUSAL_COUNT; reason++) {
+		uint64_t count = 0;
+		for (size_t i = 0; i < status->n_refusals; i++) {
+			if (strcmp (status->refusals[i]->reason, refusal_key ((refusal_t) reason)) == 0)
+				count = status->refusals[i]->count;
+		}
+		/* Counts what control refuses too. */
+		if (reason == REFUSAL_CONTROL)
+			continue;
+		sum += count;
+		if (count != model_refusals (self->model, (refusal_t) reason))
+			sim_fail (sim, "refusals are counted by reason",
+			        "%s: %" PRIu64 " in the status, %" PRIu64 " in truth",
+			        refusal_key ((refusal_t) reason), count,
+			        model_refusals (self->model, (refusal_t) reason));
+	}
+	if (sum != model_offers (self->model))
+		sim_fail (sim, "received and refused make up what was offered", "%" PRIu64 " of %" PRIu64,
+		        sum, model_offers (self->model));
+}
+
+Belfry__V1__Control *collector_status (collector_t *self)
+{
+	sim_t *sim = self->world->sim;
+	if (!self->core || !process_runs (&self->process))
+		return NULL;
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	Belfry__V1__StatusRequest request = BELFRY__V1__STATUS_REQUEST__INIT;
+	control.body_case = BELFRY__V1__CONTROL__BODY_STATUS_REQUEST;
+	control.status_request = &request;
+	Belfry__V1__Control *answer = ask (self, &control);
+	if (!answer || answer->body_case != BELFRY__V1__CONTROL__BODY_STATUS) {
+		sim_fail (sim, "status is answered", "it was not");
+		belfry__v1__control__free_unpacked (answer, NULL);
+		return NULL;
+	}
+	const Belfry__V1__StatusReply *status = answer->status;
+	if (status->n_nodes > self->world->options.nodes)
+		sim_fail (sim, "nobody makes nodes but those that prove themselves", "%zu of %u",
+		        status->n_nodes, self->world->options.nodes);
+	for (size_t i = 0; i < status->n_nodes; i++)
+		node_check (self, status->nodes[i]);
+	counters_check (self, status);
+	return answer;
+}
+
+void collector_snapshot_check (collector_t *self)
+{
+	if (!self->core || !process_runs (&self->process))
+		return;
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	Belfry__V1__SnapshotRequest request = BELFRY__V1__SNAPSHOT_REQUEST__INIT;
+	control.body_case = BELFRY__V1__CONTROL__BODY_SNAPSHOT_REQUEST;
+	control.snapshot_request = &request;
+	model_snapshot_begin (self->model);
+	self->snapshot = true;
+	Belfry__V1__Control *answer = ask (self, &control);
+	self->snapshot = false;
+	model_snapshot_end (self->model);
+	if (!answer || answer->body_case != BELFRY__V1__CONTROL__BODY_SNAPSHOT || !answer->snapshot->last)
+		sim_fail (self->world->sim, "the snapshot ends with its last chunk", "it did not");
+	belfry__v1__control__free_unpacked (answer, NULL);
+}

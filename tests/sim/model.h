@@ -1,0 +1,54 @@
+/* model.h - the contract of the collector's intake, written a second time and as plainly as can be: which
+ * message may pass, what is lost, what the snapshot holds. One model for one run of the collector.
+ *
+ * It knows from the ledger which messages are genuine, so it needs no key; and it may remember
+ * everything, so it needs no window but the one that the contract names. */
+
+#ifndef TESTS_SIM_MODEL_H
+#define TESTS_SIM_MODEL_H
+
+#include "ledger.h"
+#include "wire/refusal.h"
+
+typedef struct model model_t;
+
+model_t *model_new (sim_t *sim, ledger_t *ledger);
+void model_destroy (model_t **self_p);
+
+/* A message was offered to the collector and it said reason. Fails the run where that is wrong. sealed: its
+ * entry, NULL for one that nobody sealed. now: the collector's. */
+void model_offered (model_t *self, const sealed_t *sealed, refusal_t reason, mono_t now);
+/* A message with another number of frames. */
+void model_refused (model_t *self, refusal_t reason);
+
+/* A genuine Hello came; accepted and next are what the Welcome said. */
+void model_hello (
+        model_t *self, uint32_t node, uint64_t incarnation, uint64_t nonce, bool accepted, uint64_t next);
+
+/* What the collector published of its own. */
+void model_published (model_t *self, span_t topic, span_t envelope);
+
+/* How a class of a node stands: what was accepted, and how much may count as lost: between low (what is bound
+ * surely) and high (what every beat so far says). */
+typedef struct {
+	uint64_t incarnation, nonce;
+	uint64_t received;                        /* of all incarnations, all classes */
+	uint64_t newest_volatile, newest_durable; /* of this incarnation; 0: none */
+	uint64_t lost_volatile_low, lost_volatile_high, lost_durable_low, lost_durable_high;
+	uint64_t replayed;
+	bool from_first;                              /* counting began with 1 */
+	uint64_t distinct_volatile, distinct_durable; /* accepted of this incarnation */
+	uint64_t gapped;                              /* durable ones of this incarnation that a gap names */
+} model_node_t;
+bool model_node (const model_t *self, uint32_t node, mono_t now, model_node_t *ret);
+
+uint64_t model_accepted (const model_t *self);
+uint64_t model_offers (const model_t *self);
+uint64_t model_refusals (const model_t *self, refusal_t reason);
+
+/* The snapshot: each of its frames is the newest accepted of its topic, and none is missing. */
+void model_snapshot_begin (model_t *self);
+void model_snapshot_frame (model_t *self, span_t topic, span_t envelope);
+void model_snapshot_end (model_t *self);
+
+#endif
