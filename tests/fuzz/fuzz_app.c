@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "agents/caller.h"
+#include "wire/decode.h"
 #include "wire/describe.h"
 #include "wire/envelope.h"
 #include "wire/publisher.h"
-#include "wire/scan.h"
 #include "wire/validate.h"
 
 static arena_t *arena, *receiver;
@@ -25,11 +25,10 @@ static void receive (void *arg, span_t topic_bytes, span_t bytes)
 	(void) arg;
 	EXPECT (topic_parse (topic_bytes.data, topic_bytes.size, &topic) == 0);
 	EXPECT (envelope_parse (bytes.data, bytes.size, &envelope) == REFUSAL_NONE);
-	EXPECT (scan_message (&belfry__v1__event__descriptor, envelope.event) == 0);
 	arena_reset (receiver);
-	const Belfry__V1__Event *event = belfry__v1__event__unpack (
-	        arena_allocator (receiver), envelope.event.size, envelope.event.data);
-	EXPECT (event || arena_exhausted (receiver));
+	Belfry__V1__Event *event = NULL;
+	int r = decode_event (envelope.event, receiver, &event);
+	EXPECT (r == 0 || (r < 0 && arena_exhausted (receiver)));
 	EXPECT (!event || event_validate (event, NULL) == 0);
 	EXPECT (!span_is (topic.source, "agent") && !span_is (topic.source, "collector"));
 	EXPECT (!span_is (topic.channel, "fabric"));
