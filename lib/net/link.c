@@ -179,6 +179,7 @@ int link_new (net_context_t *context, link_kind_t kind, const link_options_t *op
 		return r;
 	}
 	self->context = context;
+	self->stale = true;
 	context->links++;
 	*ret = self;
 	return 0;
@@ -191,6 +192,7 @@ int link_borrow (void *socket, link_t **ret)
 		return -ENOMEM;
 	self->socket = socket;
 	self->kind = LINK_CONTROL_CLIENT;
+	self->stale = true;
 	*ret = self;
 	return 0;
 }
@@ -237,6 +239,7 @@ static int bind_raw (link_t *self, const char *endpoint)
 {
 	if (!port_is_sound (endpoint, true))
 		return -EINVAL;
+	self->stale = true;
 	int r = choose_family (self, endpoint);
 	return r == 0 && zmq_bind (self->socket, endpoint) != 0 ? zmq_failure () : r;
 }
@@ -277,6 +280,7 @@ int link_bind (link_t *self, const char *endpoint, err_t *err)
 int link_connect (link_t *self, const char *endpoint, err_t *err)
 {
 	int r = port_is_sound (endpoint, false) ? choose_family (self, endpoint) : -EINVAL;
+	self->stale = true;
 	if (r == 0 && zmq_connect (self->socket, endpoint) != 0)
 		r = zmq_failure ();
 	if (r == -EINVAL || r == -EPROTONOSUPPORT)
@@ -289,6 +293,7 @@ int link_connect (link_t *self, const char *endpoint, err_t *err)
 
 int link_disconnect (link_t *self, const char *endpoint)
 {
+	self->stale = true;
 	return zmq_disconnect (self->socket, endpoint) == 0 ? 0 : zmq_failure ();
 }
 
@@ -318,13 +323,17 @@ int link_readable (link_t *self)
 {
 	int events = 0;
 	int r = events_of (self, &events);
-	return r == 0 ? (events & ZMQ_POLLIN) != 0 : r;
+	if (r != 0)
+		return r;
+	self->stale = events & ZMQ_POLLIN;
+	return self->stale;
 }
 
 /* 0 or negative errno. Into an open frame: its old bytes are let go of. */
 static int receive_part (link_t *self, frame_t *frame)
 {
 	zmq_msg_t *message = frame_message (frame);
+	self->stale = true;
 	if (!frame->open)
 		zmq_msg_init (message);
 	while (zmq_msg_recv (message, self->socket, ZMQ_DONTWAIT) < 0) {
@@ -372,6 +381,7 @@ int link_receive (link_t *self, frame_t *frames, size_t max, size_t *ret_n)
 static void catch_up (link_t *self)
 {
 	int events;
+	self->stale = true;
 	if (self->kind == LINK_CONTROL_CLIENT || self->kind == LINK_CONTROL_SERVER)
 		events_of (self, &events);
 }
@@ -431,6 +441,7 @@ static int change_subscription (link_t *self, span_t prefix, bool on)
 		return -EMSGSIZE;
 	if (self->kind == LINK_SUBSCRIBER) {
 		int option = on ? ZMQ_SUBSCRIBE : ZMQ_UNSUBSCRIBE;
+		self->stale = true;
 		return zmq_setsockopt (self->socket, option, prefix.size ? prefix.data : "", prefix.size) == 0
 		               ? 0
 		               : zmq_failure ();

@@ -18,6 +18,9 @@ struct link {
 	link_kind_t kind;
 	link_monitor_t *monitor;
 	int watchers; /* loops that hold it */
+	/* Whether it may have become readable since it was last asked and was not: something was done to
+	 * the socket, which may have taken its descriptor's edge, or the descriptor told. */
+	bool stale;
 };
 
 static inline zmq_msg_t *frame_message (const frame_t *frame)
@@ -33,7 +36,7 @@ int link_borrow (void *socket, link_t **ret);
 
 /* The descriptor that becomes readable when link_readable may have changed. Negative errno. */
 int link_poll_descriptor (link_t *self);
-/* 1 when a message can be received, 0, or negative errno. Rearms the descriptor. */
+/* 1 when a message can be received, 0, or negative errno. Rearms the descriptor; stale after 1. */
 int link_readable (link_t *self);
 
 /* The link's socket is about to close: its monitor hears no more. */

@@ -1,6 +1,7 @@
-/* The loop never sleeps on a link that has something: after every handler that could have taken
- * the edge of a link's descriptor it asks all links for their events, and only when none has any
- * does it wait (ZMQ_FD tells of commands that came, not of messages that are there).
+/* The loop never sleeps on a link that has something: it asks each link whose descriptor told, and each
+ * that anything was done to since it was last asked, since that could have taken the descriptor's edge,
+ * and only when none has any does it wait (ZMQ_FD tells of commands that came, not of messages that
+ * are there). The others cannot have changed, and to ask costs a system call.
  *
  * What a handler removes is marked at once and swept after the pass that runs it; an event of
  * epoll carries the generation of its descriptor's registration, so that one left over from a
@@ -53,8 +54,7 @@ struct loop {
 	uint32_t generation;
 	link_watch_t *links;
 	size_t link_count, link_room;
-	bool sweep;      /* some links were removed */
-	bool links_busy; /* the last pass found one readable */
+	bool sweep; /* some links were removed */
 	timers_t timers;
 	loop_signal_fn *on_signal;
 	void *signal_arg;
@@ -289,11 +289,17 @@ static void sweep_links (loop_t *self)
 	self->sweep = false;
 }
 
-/* 1 when a link has something to receive, 0, or negative errno. */
-static int any_readable (loop_t *self)
+/* 1 when the link has something to receive, 0, or negative errno. */
+static int ask (const link_watch_t *watch)
+{
+	return watch->link && watch->link->stale ? link_readable (watch->link) : 0;
+}
+
+/* The same of all. */
+static int any_readable (const loop_t *self)
 {
 	for (size_t i = 0; i < self->link_count; i++) {
-		int r = self->links[i].link ? link_readable (self->links[i].link) : 0;
+		int r = ask (&self->links[i]);
 		if (r != 0)
 			return r;
 	}
@@ -303,27 +309,32 @@ static int any_readable (loop_t *self)
 /* Each link's handler once. What a handler adds has its turn next time. */
 static int run_links (loop_t *self)
 {
-	self->links_busy = false;
 	for (size_t i = 0, n = self->link_count; i < n; i++) {
 		link_watch_t watch = self->links[i];
-		int r = watch.link ? link_readable (watch.link) : 0;
+		int r = ask (&watch);
 		if (r < 0)
 			return r;
-		if (r > 0) {
-			self->links_busy = true;
+		if (r > 0)
 			watch.handler (watch.arg, watch.link);
-		}
 	}
 	return 0;
+}
+
+static void link_told (loop_t *self, int fd)
+{
+	for (size_t i = 0; i < self->link_count; i++) {
+		if (self->links[i].link && self->links[i].fd == fd)
+			self->links[i].link->stale = true;
+	}
 }
 
 static void run_event (loop_t *self, const struct epoll_event *event)
 {
 	uint32_t mark = (uint32_t) (event->data.u64 >> 32);
 	int fd = (int) (uint32_t) event->data.u64;
-	if (mark == MARK_LINK)
-		return;
-	if (mark == MARK_SIGNAL) {
+	if (mark == MARK_LINK) {
+		link_told (self, fd);
+	} else if (mark == MARK_SIGNAL) {
 		take_signals (self);
 	} else if (mark == MARK_WAKE) {
 		uint64_t count;
@@ -357,7 +368,7 @@ int loop_turn (loop_t *self, int64_t timeout_ns)
 {
 	atomic_fetch_add_explicit (&self->turns, 1, memory_order_relaxed);
 	sweep_links (self);
-	int busy = self->links_busy ? 1 : any_readable (self);
+	int busy = any_readable (self);
 	if (busy < 0)
 		return busy;
 	struct epoll_event events[EVENTS_PER_TURN];

@@ -389,6 +389,32 @@ Test (loop, a_message_whose_edge_was_taken_elsewhere_is_not_slept_on)
 	line_end (&one);
 }
 
+/* A link that was asked and had nothing is not asked again until its descriptor tells, or something was
+ * done to it: a send takes the descriptor's edge with it. */
+Test (loop, a_message_whose_edge_a_send_took_is_not_slept_on)
+{
+	line_t one = line (1);
+	notes_t notes = { .loop = loop () };
+	cr_assert_eq (loop_add_link (notes.loop, one.client, take_batch, &notes), 0);
+	cr_assert_eq (loop_turn (notes.loop, 0), 0);
+	frame_t frames[2] = { { .open = false }, { .open = false } };
+	size_t n = 0;
+	cr_assert_eq (receive_within (one.server, frames, 2, &n, LIMIT_MS), 0);
+	cr_assert_eq (link_forward (one.server, frames, n), 0);
+	struct pollfd item = { link_poll_descriptor (one.client), POLLIN, 0 };
+	cr_assert_eq (poll (&item, 1, LIMIT_MS), 1);
+	cr_assert_eq (send_text (one.client, "y"), 0);
+	cr_assert_eq (poll (&item, 1, 0), 0);
+	mono_t before = mono_now ();
+	for (int turns = 0; turns < 3 && notes.taken == 0; turns++)
+		cr_assert_eq (loop_turn (notes.loop, LIMIT_MS * NS_PER_MS), 0);
+	cr_assert_lt (mono_since (mono_now (), before), LIMIT_MS * NS_PER_MS / 2);
+	cr_assert_eq (notes.taken, 1);
+	loop_remove_link (notes.loop, one.client);
+	loop_destroy (&notes.loop);
+	line_end (&one);
+}
+
 static void remove_link (void *arg, link_t *link)
 {
 	notes_t *notes = arg;
