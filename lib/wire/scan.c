@@ -70,6 +70,20 @@ static unsigned wire_of (ProtobufCType type)
 	}
 }
 
+/* Repeated numbers in one run: whole ones, to its end. */
+static bool packed_whole (unsigned wire, span_t content)
+{
+	const uint8_t *at = content.data, *end = at + content.size;
+	uint64_t value;
+	if (wire == WIRE_64 || wire == WIRE_32)
+		return content.size % (wire == WIRE_64 ? 8 : 4) == 0;
+	while (at < end) {
+		if (!take_varint (&at, end, &value))
+			return false;
+	}
+	return true;
+}
+
 /* Whether the field, or another member of its oneof, was there before; notes that it is now. */
 static bool twice (const message_plan_t *plan, size_t i, uint64_t *seen)
 {
@@ -111,7 +125,8 @@ static int scan (const message_plan_t *plan, span_t bytes, unsigned depth)
 		const ProtobufCFieldDescriptor *field = plan->fields[i].field;
 		bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
 		/* Repeated numbers come packed or one by one. */
-		if (wire != wire_of (field->type) && !(repeated && wire == WIRE_BYTES))
+		unsigned wanted = wire_of (field->type);
+		if (wire != wanted && !(repeated && wire == WIRE_BYTES && packed_whole (wanted, content)))
 			return SCAN_E_MALFORMED;
 		if (!repeated && twice (plan, i, &seen))
 			return SCAN_E_TWICE;
