@@ -73,19 +73,18 @@ static const event_type_t *type_find (session_t *session, const words_t *words)
 static int list (session_t *session, const words_t *words)
 {
 	buffer_t text = BUFFER_INIT;
+	const char *wanted = words->n ? words->at[words->n - 1] : "";
+	if (words->n == 0)
+		fields_list (&text);
 	for (size_t i = 0; words->n && i < event_type_count (); i++) {
 		const event_type_t *type = event_type_at (i);
-		const char *wanted = words->at[words->n - 1];
 		if (type->channel != CHANNEL_FABRIC && (strcmp (channel_name (type->channel), wanted) == 0 ||
 		                                               strcasecmp (type->name, wanted) == 0))
 			fields_list_type (&text, type);
 	}
-	if (words->n == 0)
-		fields_list (&text);
 	if (text.size == 0) {
 		buffer_free (&text);
-		return usage_wrong (
-		        session, "send", "no channel or type is called '%s'", words->at[words->n - 1]);
+		return usage_wrong (session, "send", "no channel or type is called '%s'", wanted);
 	}
 	fwrite (buffer_string (&text), 1, text.size, session->output->out);
 	buffer_free (&text);
@@ -156,6 +155,22 @@ static int head (const send_t *values, arena_t *arena, Belfry__V1__Event *event)
 	return 0;
 }
 
+/* What belfry_open refused, in words. Returns the exit status. */
+static int open_refused (session_t *session, const char *source, const char *socket, int error)
+{
+	if (error == ENOMEM)
+		output_complain (session->output, "out of memory");
+	else if (error == ENAMETOOLONG || socket[0] == '@')
+		output_complain (session->output,
+		        "socket %s: a path of at most 107 bytes is wanted, and no abstract socket", socket);
+	else
+		output_complain (session->output,
+		        "--source %s: [A-Za-z0-9._-], a letter or digit first, at most 32, and neither "
+		        "'agent' nor 'collector'",
+		        source);
+	return error == ENOMEM ? ANSWER_NO : USAGE_WRONG;
+}
+
 static int hand_over (session_t *session, const send_t *values, const Belfry__V1__Event *event)
 {
 	const char *socket = session->config->socket;
@@ -165,17 +180,15 @@ static int hand_over (session_t *session, const send_t *values, const Belfry__V1
 		        size, EVENT_SIZE_MAX);
 		return USAGE_WRONG;
 	}
-	uint8_t *bytes = malloc (size ? size : 1);
 	belfry_t *app = belfry_open (values->source, BELFRY_VERSION, socket);
+	if (!app)
+		return open_refused (session, values->source, socket, errno);
+	uint8_t *bytes = malloc (size ? size : 1);
 	char why[ERROR_TEXT_MAX] = "";
 	int exit = DONE;
-	if (!bytes || !app) {
-		output_complain (session->output,
-		        bytes ? "--source %s: [A-Za-z0-9._-], a letter or digit first, at most 32, and "
-		                "neither 'agent' nor 'collector'"
-		              : "out of memory",
-		        values->source);
-		exit = bytes ? USAGE_WRONG : ANSWER_NO;
+	if (!bytes) {
+		output_complain (session->output, "out of memory");
+		exit = ANSWER_NO;
 		goto end;
 	}
 	belfry__v1__event__pack (event, bytes);

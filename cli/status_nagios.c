@@ -69,9 +69,10 @@ static int node_nagios (
 	int level = level_of_node (node);
 	enum_text (&belfry__v1__node_state__descriptor, (int) node->state, state);
 	enum_text (&belfry__v1__node_kind__descriptor, (int) node->kind, kind);
-	buffer_printf (line, "BELFRY %s - node %s is %s%s%s%s, %s", levels[level], node->name, state,
-	        node->kind ? " (" : "", node->kind ? kind : "", node->kind ? ")" : "",
-	        status_name (node->status));
+	buffer_printf (line, "BELFRY %s - node ", levels[level]);
+	put_text (line, node->name);
+	buffer_printf (line, " is %s%s%s%s, %s", state, node->kind ? " (" : "", node->kind ? kind : "",
+	        node->kind ? ")" : "", status_name (node->status));
 	for (size_t i = 0; i < node->n_evidence && i < 3; i++) {
 		buffer_text (line, i ? ", " : ": ");
 		put_text (line, node->evidence[i]);
@@ -103,13 +104,16 @@ int status_nagios (buffer_t *line, const Belfry__V1__StatusReply *status, const 
 		level = CRITICAL;
 	else if (status->quorum == BELFRY__V1__QUORUM__QUORUM_AT_RISK && level == OK)
 		level = WARNING;
-	buffer_printf (line, "BELFRY %s - cluster %s is %s, quorum %s, %zu of %zu nodes alive", levels[level],
-	        status->cluster, status_name (status->status),
+	buffer_printf (line, "BELFRY %s - cluster ", levels[level]);
+	put_text (line, status->cluster);
+	buffer_printf (line, " is %s, quorum %s, %zu of %zu nodes alive", status_name (status->status),
 	        enum_text (&belfry__v1__quorum__descriptor, (int) status->quorum, quorum), alive,
 	        status->n_nodes);
 	for (size_t i = 0, said = 0; i < status->n_nodes && said < 8; i++) {
-		if (status->nodes[i]->state == BELFRY__V1__NODE_STATE__NODE_STATE_DOWN)
-			buffer_printf (line, "%s%s", said++ ? ", " : ", down: ", status->nodes[i]->name);
+		if (status->nodes[i]->state != BELFRY__V1__NODE_STATE__NODE_STATE_DOWN)
+			continue;
+		buffer_text (line, said++ ? ", " : ", down: ");
+		put_text (line, status->nodes[i]->name);
 	}
 	buffer_printf (line, " | nodes=%zu alive=%zu down=%zu alerts=%zu", status->n_nodes, alive, down,
 	        firing (status));

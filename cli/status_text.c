@@ -6,6 +6,15 @@
 #include <math.h>
 #include <string.h>
 
+/* What came over the network goes to the terminal clean. */
+static void put_clean (const output_t *output, const char *text)
+{
+	buffer_t clean = BUFFER_INIT;
+	text_clean (&clean, text);
+	fputs (buffer_string (&clean), output->out);
+	buffer_free (&clean);
+}
+
 static double figure (const Belfry__V1__NodeView *node, const char *name)
 {
 	for (size_t i = 0; i < node->n_figures; i++) {
@@ -182,10 +191,12 @@ static void refusals_text (const output_t *output, const Belfry__V1__StatusReply
 {
 	if (status->n_refusals == 0)
 		return;
-	fprintf (output->out, "\nrefused:");
-	for (size_t i = 0; i < status->n_refusals; i++)
-		fprintf (output->out, "%s %s %llu", i ? "," : "", status->refusals[i]->reason,
-		        (unsigned long long) status->refusals[i]->count);
+	fputs ("\nrefused:", output->out);
+	for (size_t i = 0; i < status->n_refusals; i++) {
+		fputs (i ? ", " : " ", output->out);
+		put_clean (output, status->refusals[i]->reason);
+		fprintf (output->out, " %llu", (unsigned long long) status->refusals[i]->count);
+	}
 	putc ('\n', output->out);
 }
 
@@ -225,19 +236,18 @@ static int peers_text (const output_t *output, const Belfry__V1__NodeView *node)
 static int node_text (const output_t *output, const Belfry__V1__NodeView *node)
 {
 	char delay[DURATION_TEXT_MAX];
-	buffer_t why = BUFFER_INIT;
-	fprintf (output->out, "\nincarnation %llu, version %s%s; %llu received, %llu refused, %llu late",
-	        (unsigned long long) node->incarnation, node->version[0] ? node->version : "unknown",
+	fprintf (output->out, "\nincarnation %llu, version ", (unsigned long long) node->incarnation);
+	put_clean (output, node->version[0] ? node->version : "unknown");
+	fprintf (output->out, "%s; %llu received, %llu refused, %llu late",
 	        node->ephemeral ? ", ephemeral" : "", (unsigned long long) node->received,
 	        (unsigned long long) node->refused, (unsigned long long) node->late);
 	fprintf (output->out, "; delayed by %s at worst\n",
 	        duration_format ((int64_t) node->scheduling_delay_ns, delay));
 	for (size_t i = 0; i < node->n_evidence; i++) {
-		buffer_reset (&why);
-		text_clean (&why, node->evidence[i]);
-		fprintf (output->out, "%s%s\n", i ? "     " : "why: ", buffer_string (&why));
+		fputs (i ? "     " : "why: ", output->out);
+		put_clean (output, node->evidence[i]);
+		putc ('\n', output->out);
 	}
-	buffer_free (&why);
 	return peers_text (output, node);
 }
 
@@ -250,14 +260,18 @@ static void cluster_text (const output_t *output, const Belfry__V1__StatusReply 
 	size_t alive = 0;
 	for (size_t i = 0; i < status->n_nodes; i++)
 		alive += status->nodes[i]->state == BELFRY__V1__NODE_STATE__NODE_STATE_ALIVE;
-	fprintf (output->out, "cluster %s%s%s is %s%s%s, quorum %s%s%s, %zu of %zu node%s alive\n",
-	        output_style (output, STYLE_BOLD), status->cluster, output_reset (output, STYLE_BOLD),
-	        output_style (output, style), status_name (status->status), output_reset (output, style),
-	        output_style (output, quorum_style),
+	fprintf (output->out, "cluster %s", output_style (output, STYLE_BOLD));
+	put_clean (output, status->cluster);
+	fprintf (output->out, "%s is %s%s%s, quorum %s%s%s, %zu of %zu node%s alive\ncollector ",
+	        output_reset (output, STYLE_BOLD), output_style (output, style), status_name (status->status),
+	        output_reset (output, style), output_style (output, quorum_style),
 	        enum_text (&belfry__v1__quorum__descriptor, (int) status->quorum, quorum),
 	        output_reset (output, quorum_style), alive, status->n_nodes, status->n_nodes == 1 ? "" : "s");
-	fprintf (output->out, "collector %s %s, up %s%s%s%s\n\n", status->collector, status->version,
-	        age_text (status->now_ns, status->started_ns, up), output_style (output, STYLE_YELLOW),
+	put_clean (output, status->collector);
+	putc (' ', output->out);
+	put_clean (output, status->version);
+	fprintf (output->out, ", up %s%s%s%s\n\n", age_text (status->now_ns, status->started_ns, up),
+	        output_style (output, STYLE_YELLOW),
 	        status->insecure ? ", insecure: events are neither signed nor checked" : "",
 	        output_reset (output, STYLE_YELLOW));
 }

@@ -2,10 +2,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL_TEXT_MAX = 512, GAP = 2 };
+enum { GAP = 2 };
 
 typedef struct {
 	buffer_t text;
@@ -44,31 +45,37 @@ void table_destroy (table_t **self_p)
 	*self_p = NULL;
 }
 
+static bool room_make (table_t *self)
+{
+	if (self->n_cells < self->room)
+		return true;
+	size_t room = self->room ? self->room * 2 : 64;
+	cell_t *grown = realloc (self->cells, room * sizeof *grown);
+	if (!grown)
+		return false;
+	self->cells = grown;
+	self->room = room;
+	return true;
+}
+
 void table_put (table_t *self, style_t style, const char *format, ...)
 {
-	char text[CELL_TEXT_MAX];
+	char *text = NULL;
+	buffer_t clean = BUFFER_INIT;
 	va_list args;
 	va_start (args, format);
-	vsnprintf (text, sizeof text, format, args);
+	int n = vasprintf (&text, format, args);
 	va_end (args);
-	if (self->n_cells == self->room) {
-		size_t room = self->room ? self->room * 2 : 64;
-		cell_t *grown = realloc (self->cells, room * sizeof *grown);
-		if (!grown) {
-			self->no_memory = true;
-			return;
-		}
-		self->cells = grown;
-		self->room = room;
-	}
-	buffer_t clean = BUFFER_INIT;
-	text_clean (&clean, text);
-	if (buffer_failed (&clean)) {
+	if (n >= 0)
+		text_clean (&clean, text);
+	if (n >= 0 && !buffer_failed (&clean) && room_make (self)) {
+		self->cells[self->n_cells++] = (cell_t){ clean, style };
+	} else {
 		self->no_memory = true;
 		buffer_free (&clean);
-		return;
 	}
-	self->cells[self->n_cells++] = (cell_t){ clean, style };
+	if (n >= 0)
+		free (text);
 }
 
 typedef struct {

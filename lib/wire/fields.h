@@ -40,7 +40,8 @@ int fields_assign (ProtobufCMessage *message, arena_t *arena, const char *assign
  * and column, or the field; -ENOMEM. In fields_json.c, which stands on jansson. */
 int fields_from_json (ProtobufCMessage *message, arena_t *arena, span_t json, err_t *err);
 
-/* Every channel, type and field with its kind, for people: what `belfry send --list` prints. */
+/* Every type of the nine channels with its fields and their kinds, for people: what `belfry send --list`
+ * prints. */
 void fields_list (buffer_t *out);
 /* One type's line and fields. */
 void fields_list_type (buffer_t *out, const event_type_t *type);

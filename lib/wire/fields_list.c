@@ -94,9 +94,13 @@ void fields_list_type (buffer_t *out, const event_type_t *type)
 
 void fields_list (buffer_t *out)
 {
+	size_t begin = out->size;
 	for (size_t i = 0; i < event_type_count (); i++) {
-		if (i)
+		const event_type_t *type = event_type_at (i);
+		if (type->channel == CHANNEL_FABRIC)
+			continue;
+		if (out->size > begin)
 			buffer_char (out, '\n');
-		fields_list_type (out, event_type_at (i));
+		fields_list_type (out, type);
 	}
 }

@@ -94,6 +94,16 @@ Test (decode, takes_fields_in_any_order_and_numbers_packed_or_not)
 	cr_expect_eq (refusal_of ("\xc2\x02\x02\x10\x01", 5), DECODE_E_MALFORMED);
 }
 
+Test (decode, refuses_packed_numbers_that_end_inside_one)
+{
+	cr_expect_eq (refusal_of ("\xc2\x02\x09\x12\x07\0\0\0\0\0\0\0", 12), DECODE_E_MALFORMED,
+	        "7 bytes of a double");
+	cr_expect_eq (refusal_of ("\xc2\x02\x0a\x12\x08\0\0\0\0\0\0\0\0", 13), 0);
+	/* Latency.histogram.counts */
+	cr_expect_eq (refusal_of ("\xd2\x02\x06\x5a\x04\x12\x02\x01\xf8", 9), DECODE_E_MALFORMED);
+	cr_expect_eq (refusal_of ("\xd2\x02\x06\x5a\x04\x12\x02\xf8\x01", 9), 0);
+}
+
 Test (decode, knows_no_foreign_message)
 {
 	ProtobufCMessageDescriptor foreign = { 0 };

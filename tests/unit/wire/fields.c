@@ -302,6 +302,10 @@ Test (fields, lists_every_type_and_field)
 		snprintf (line, sizeof line, "%s %s  (%s/", channel_name (type->channel), type->name,
 		        channel_name (type->channel));
 		const char *at = strstr (buffer_string (&out), line);
+		if (type->channel == CHANNEL_FABRIC) {
+			cr_assert_null (at, "nobody may send %s", type->name);
+			continue;
+		}
 		cr_assert_not_null (at, "%s", line);
 		const char *end_of_type = strstr (at, "\n\n");
 		for (unsigned f = 0; f < type->descriptor->n_fields; f++) {
