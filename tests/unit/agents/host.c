@@ -351,46 +351,46 @@ static void memory_write (int available)
 Test (host, memory_is_degraded_and_unhealthy_and_recovers_with_hysteresis)
 {
 	make ();
-	run ();
+	run_answered ();
 	cr_assert_eq (check ("memory")->status, PROBE_STATUS_HEALTHY);
 	memory_write (50);
-	run ();
+	run_answered ();
 	cr_assert_eq (host_status (host), PROBE_STATUS_HEALTHY, "a moment is nothing");
 	for (int i = 0; i < 3; i++)
-		run ();
+		run_answered ();
 	cr_assert_eq (check ("memory")->status, PROBE_STATUS_DEGRADED);
 	cr_assert_eq (host_status (host), PROBE_STATUS_DEGRADED);
 	memory_write (20);
 	for (int i = 0; i < 4; i++)
-		run ();
+		run_answered ();
 	cr_assert_eq (host_status (host), PROBE_STATUS_UNHEALTHY);
 	cr_assert_not_null (strstr (check ("memory")->message, "2.0 %"), "%s", check ("memory")->message);
 	memory_write (500);
 	for (int i = 0; i < 10; i++)
-		run ();
+		run_answered ();
 	cr_assert_eq (host_status (host), PROBE_STATUS_UNHEALTHY);
-	run ();
+	run_answered ();
 	cr_assert_eq (host_status (host), PROBE_STATUS_HEALTHY);
 }
 
 Test (host, descriptors_and_pressure_are_checked)
 {
 	make ();
-	run ();
+	run_answered ();
 	cr_assert_eq (check ("descriptors")->status, PROBE_STATUS_HEALTHY);
 	cr_assert_eq (check ("pressure")->status, PROBE_STATUS_HEALTHY);
 	tree_write ("proc/sys/fs/file-nr", "850 0 1000\n");
 	tree_write ("proc/pressure/memory", "some avg10=90.00 avg60=80.00 avg300=70.00 total=2000\n"
 	                                    "full avg10=80.00 avg60=70.00 avg300=60.00 total=1000\n");
 	for (int i = 0; i < 12; i++)
-		run ();
+		run_answered ();
 	cr_assert_eq (check ("descriptors")->status, PROBE_STATUS_DEGRADED);
 	cr_assert_eq (check ("pressure")->status, PROBE_STATUS_UNHEALTHY);
 	tree_write ("proc/loadavg", "900.00 900.00 900.00 3/234 5678\n");
 	tree_write ("proc/sys/fs/file-nr", "10 0 1000\n");
 	tree_write ("proc/pressure/memory", host_files[7].text);
 	for (int i = 0; i < 40; i++)
-		run ();
+		run_answered ();
 	cr_assert_eq (host_status (host), PROBE_STATUS_HEALTHY, "a busy processor is what it is for");
 }
 
