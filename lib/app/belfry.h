@@ -129,7 +129,8 @@ BELFRY_API int belfry_flush (belfry_t *self, int timeout_ms);
 BELFRY_API void belfry_counts (belfry_t *self, uint64_t *ret_queued, uint64_t *ret_dropped);
 /* Of the dropped, those for that reason. */
 BELFRY_API uint64_t belfry_dropped (belfry_t *self, belfry_drop_t reason);
-/* The newest refusal in words, copied into text; "" when there was none. */
+/* The newest refusal in words, or why there is no agent to be reached, copied into text; "" when there was
+ * neither. */
 BELFRY_API void belfry_last_error (belfry_t *self, char *text, size_t size);
 
 #ifdef __cplusplus

@@ -228,6 +228,14 @@ static int hello_send (const uplink_t *self)
 	return transmit (self, bytes + HEAD_MAX, size, self->taken);
 }
 
+/* Keeps errno's words, unless there is something worse to be told. False. */
+static bool unreachable (uplink_t *self)
+{
+	if (!self->refused)
+		say (self, strerror (errno));
+	return false;
+}
+
 /* Connects when that is due, or now. Whether there is a connection. Nothing in it waits: a unix socket
  * is connected at once, or its listener's queue is full. */
 static bool link_ready (uplink_t *self, bool now)
@@ -240,12 +248,13 @@ static bool link_ready (uplink_t *self, bool now)
 	self->next_try = mono_add (at, NS_PER_S);
 	int fd = socket (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return false;
+		return unreachable (self);
 	int room = SEND_BUFFER;
 	(void) setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 	struct stat st;
 	if (fstat (fd, &st) < 0 ||
 	        connect (fd, (const struct sockaddr *) &self->address, sizeof self->address) < 0) {
+		unreachable (self);
 		close (fd);
 		return false;
 	}

@@ -84,6 +84,10 @@ Test (alone, without_an_agent_events_are_dropped_and_counted_and_errno_is_left_a
 	cr_assert_eq (queued, 0);
 	cr_assert_eq (dropped, 6);
 	cr_assert_eq (belfry_dropped (app, BELFRY_DROP_AGENT), 5);
+	cr_assert_eq (belfry_flush (app, 0), -ENOTCONN);
+	belfry_last_error (app, why, sizeof why);
+	cr_assert_str_eq (why, "No such file or directory");
+	errno = ERANGE;
 
 	/* It comes: the hole is there to be seen. */
 	fake_agent_listen (&agent);

@@ -126,6 +126,7 @@ Test (send, without_an_agent_it_is_exit_status_3)
 	fake_agent_die (&agent);
 	cr_assert_eq (RUN ("send", "logging", "LogEntry", "level=info", "message=x"), 3);
 	EXPECT_HAS (capture.err, agent.path);
+	EXPECT_HAS (capture.err, "Connection refused");
 	EXPECT_HAS (capture.err, "belfry-agent");
 }
 

@@ -93,6 +93,7 @@ static void reply_make (void)
 	nodes[1].evidence = evidence;
 	nodes[1].n_evidence = 2;
 	nodes[2].state = BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN;
+	nodes[2].status = BELFRY__V1__STATUS__STATUS_UNKNOWN;
 	reply.nodes = node_list;
 	reply.n_nodes = 3;
 	belfry__v1__alert__init (&alert);
