@@ -21,6 +21,8 @@
 #define WEIGH_NS (50 * NS_PER_MS)
 #define CLOCK_JUMP_NS NS_PER_S
 
+enum { DESCRIPTOR_MAX = 1 << 20 };
+
 typedef enum {
 	HEARD,    /* a message of it */
 	BEAT,     /* a heartbeat of one that is back */
@@ -120,15 +122,18 @@ typedef struct {
 	bool offset_known;
 	mono_t offset_at;
 	int descriptor_ended; /* while evidence.ended */
+	int descriptor;       /* its connection, or -1 */
+	uint32_t next;        /* another node over the same one, as in owners */
 } watch_t;
 
 struct detector {
 	detector_verdict_fn *verdict;
 	void *arg;
 	mono_t *deadlines; /* when a node is to be looked at */
-	int *descriptors;  /* its connection, or -1 */
 	watch_t *watches;
 	uint32_t n, room;
+	uint32_t *owners; /* by descriptor: a node + 1, or 0 */
+	uint32_t n_owners;
 	mono_t ticked;
 	int64_t paused_ns;
 };
@@ -151,7 +156,7 @@ void detector_destroy (detector_t **self_p)
 	if (!self)
 		return;
 	free (self->deadlines);
-	free (self->descriptors);
+	free (self->owners);
 	free (self->watches);
 	free (self);
 	*self_p = NULL;
@@ -162,13 +167,10 @@ static int detector_grow (detector_t *self, uint32_t room)
 	mono_t *deadlines = realloc (self->deadlines, room * sizeof *deadlines);
 	if (deadlines)
 		self->deadlines = deadlines;
-	int *descriptors = realloc (self->descriptors, room * sizeof *descriptors);
-	if (descriptors)
-		self->descriptors = descriptors;
 	watch_t *watches = realloc (self->watches, room * sizeof *watches);
 	if (watches)
 		self->watches = watches;
-	if (!deadlines || !descriptors || !watches)
+	if (!deadlines || !watches)
 		return -ENOMEM;
 	self->room = room;
 	return 0;
@@ -198,9 +200,9 @@ static int watch_of (detector_t *self, uint32_t node, watch_t **ret)
 		return -ENOMEM;
 	for (; self->n <= node; self->n++) {
 		self->deadlines[self->n] = NEVER;
-		self->descriptors[self->n] = -1;
-		self->watches[self->n] =
-		        (watch_t){ .state = UNKNOWN, .evidence.interval_ns = DETECTOR_INTERVAL_DEFAULT_NS };
+		self->watches[self->n] = (watch_t){ .state = UNKNOWN,
+			.descriptor = -1,
+			.evidence.interval_ns = DETECTOR_INTERVAL_DEFAULT_NS };
 		patience_set (&self->watches[self->n]);
 	}
 	*ret = &self->watches[node];
@@ -303,10 +305,52 @@ static void beat_note (watch_t *w, const sign_t *sign)
 	w->evidence.interval_ns = interval_of (sign->interval_ns);
 }
 
+static void unlink_descriptor (detector_t *self, uint32_t node)
+{
+	watch_t *w = &self->watches[node];
+	if (w->descriptor < 0)
+		return;
+	uint32_t *at = &self->owners[w->descriptor];
+	while (*at != node + 1)
+		at = &self->watches[*at - 1].next;
+	*at = w->next;
+	w->descriptor = -1;
+}
+
+static int descriptor_reserve (detector_t *self, int descriptor)
+{
+	if (descriptor < (int) self->n_owners || descriptor >= DESCRIPTOR_MAX)
+		return 0;
+	uint32_t n = descriptor < 128 ? 256 : (uint32_t) descriptor * 2;
+	uint32_t *grown = realloc (self->owners, n * sizeof *grown);
+	if (!grown)
+		return -ENOMEM;
+	memset (grown + self->n_owners, 0, (n - self->n_owners) * sizeof *grown);
+	self->owners = grown;
+	self->n_owners = n;
+	return 0;
+}
+
+static void link_descriptor (detector_t *self, uint32_t node, int descriptor)
+{
+	watch_t *w = &self->watches[node];
+	if (w->descriptor == descriptor)
+		return;
+	unlink_descriptor (self, node);
+	/* One beyond what a process can have is as good as none. */
+	if (descriptor >= DESCRIPTOR_MAX)
+		return;
+	w->descriptor = descriptor;
+	w->next = self->owners[descriptor];
+	self->owners[descriptor] = node + 1;
+}
+
 int detector_heard (detector_t *self, uint32_t node, const sign_t *sign, moment_t now)
 {
 	watch_t *w;
 	int r = watch_of (self, node, &w);
+	if (!r)
+		r = descriptor_reserve (self, sign->descriptor);
 	if (r)
 		return r;
 	evidence_t *evidence = &w->evidence;
@@ -322,10 +366,9 @@ int detector_heard (detector_t *self, uint32_t node, const sign_t *sign, moment_
 	clock_note (w, sign, now.mono);
 	/* Made after an end, over a connection that it or a later beat names. */
 	evidence->ended = false;
-	if (sign->descriptor >= 0) {
-		self->descriptors[node] = sign->descriptor;
-		evidence->connected = true;
-	}
+	if (sign->descriptor >= 0)
+		link_descriptor (self, node, sign->descriptor);
+	evidence->connected = w->descriptor >= 0;
 	if (sign->beat)
 		beat_note (w, sign);
 	bool said_bye_now = (w->state == STOPPED || w->state == LEFT) && !returned;
@@ -369,18 +412,17 @@ int detector_goodbye (detector_t *self, uint32_t node, uint64_t incarnation, boo
 
 void detector_disconnected (detector_t *self, int descriptor, moment_t now)
 {
-	if (descriptor < 0)
+	if (descriptor < 0 || descriptor >= (int) self->n_owners)
 		return;
-	for (uint32_t i = 0; i < self->n; i++) {
-		if (self->descriptors[i] != descriptor)
-			continue;
-		watch_t *w = &self->watches[i];
-		self->descriptors[i] = -1;
+	while (self->owners[descriptor]) {
+		uint32_t node = self->owners[descriptor] - 1;
+		watch_t *w = &self->watches[node];
+		unlink_descriptor (self, node);
 		w->descriptor_ended = descriptor;
 		w->evidence.connected = false;
 		w->evidence.ended = true;
 		w->evidence.ended_at = now.mono;
-		apply (self, i, ENDED, now);
+		apply (self, node, ENDED, now);
 	}
 }
 

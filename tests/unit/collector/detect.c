@@ -228,6 +228,20 @@ Test (detect, the_end_of_a_descriptor_is_of_the_node_that_uses_it_now)
 	cr_assert_eq (detector_state (detector, 0), DOWN);
 	cr_assert_eq (detector_state (detector, 1), SUSPECT);
 	detector_disconnected (detector, -1, now);
+	detector_disconnected (detector, INT32_MAX, now);
+}
+
+Test (detect, nodes_over_one_connection_end_together)
+{
+	for (uint32_t i = 0; i < 4; i++)
+		beat_of (i, 1, 7, 0);
+	beat_of (1, 1, 500, 0);
+	beat_of (3, 1, INT32_MAX, 0);
+	detector_disconnected (detector, 7, now);
+	cr_assert_eq (detector_state (detector, 0), SUSPECT);
+	cr_assert_eq (detector_state (detector, 1), ALIVE);
+	cr_assert_eq (detector_state (detector, 2), SUSPECT);
+	cr_assert_eq (detector_state (detector, 3), ALIVE);
 }
 
 Test (detect, what_comes_out_of_a_dead_connections_buffer_is_no_life)
@@ -569,31 +583,13 @@ Test (detect, flapping_is_damped_and_forgiven)
 	state_is (SUSPECT);
 }
 
-Test (detect, ten_thousand_nodes_die_and_return_each_by_itself)
+Test (detect, a_thousand_nodes_die_each_by_itself)
 {
-	enum { N = 10000 };
-	n_verdicts = 0;
-	detector_destroy (&detector);
-	static size_t counts[16];
-	memset (counts, 0, sizeof counts);
-	cr_assert_eq (detector_new (on_verdict, NULL, now, &detector), 0);
-	/* Only the states count here: verdicts are too many to keep. */
-	for (uint32_t i = N; i-- > 0;) {
-		n_verdicts = 0;
+	enum { N = 1000 };
+	for (uint32_t i = N; i-- > 0; n_verdicts = 0)
 		beat_of (i, 1, (int) i, 0);
-	}
-	for (uint32_t i = 0; i < N; i += 2) {
-		n_verdicts = 0;
+	for (uint32_t i = 0; i < N; i += 2, n_verdicts = 0)
 		detector_disconnected (detector, (int) i, now);
-	}
-	for (int tick = 0; tick < 16; tick++) {
-		for (uint32_t i = 1; i < N; i += 2)
-			beat_of (i, 1, (int) i, 0);
-		now.mono.ns += TICK_NS;
-		n_verdicts = 0;
-	}
 	for (uint32_t i = 0; i < N; i++)
-		counts[detector_state (detector, i)]++;
-	cr_assert_eq (counts[SUSPECT], N / 2);
-	cr_assert_eq (counts[ALIVE], N / 2);
+		cr_assert_eq (detector_state (detector, i), i % 2 ? ALIVE : SUSPECT);
 }
