@@ -371,6 +371,8 @@ bool conn_send (conn_t *self, direction_t direction, const span_t *parts, size_t
 
 /* Ends. */
 
+static void side_close_later (conn_t *self, direction_t at, int64_t delay);
+
 /* The program at that side learns that the connection is over. */
 static void side_close (conn_t *self, direction_t at)
 {
@@ -393,7 +395,10 @@ static void side_close (conn_t *self, direction_t at)
 		const end_t *end = end_at (self, at);
 		end->closed (end->context, self, descriptor);
 	}
-	if (!self->sides[other (at)].open) {
+	if (self->sides[other (at)].open) {
+		if (!self->options.path->blocked)
+			side_close_later (self, other (at), latency (self));
+	} else {
 		self->epoch++;
 		self->trying = false;
 		if (self->options.client->alive)
@@ -482,7 +487,8 @@ void path_unblock (net_t *self, path_t *path)
 	/* One side is gone: the other's next segment is answered by a reset. */
 	for (conn_t *conn = self->conns; conn; conn = conn->next) {
 		for (direction_t d = NET_TO_SERVER; d <= NET_TO_CLIENT; d++) {
-			if (conn->options.path == path && conn->sides[d].open && !conn->sides[other (d)].open)
+			const side_t *far = &conn->sides[other (d)];
+			if (conn->options.path == path && conn->sides[d].open && (!far->open || far->ending))
 				side_close_later (conn, d, wait + latency (conn));
 		}
 	}
@@ -494,12 +500,9 @@ void net_killed (net_t *self, process_t *process)
 		for (direction_t d = NET_TO_SERVER; d <= NET_TO_CLIENT; d++) {
 			if (process_at (conn, d) != process)
 				continue;
-			bool was_open = conn->sides[d].open;
 			if (conn->pipes[d])
 				pipe_detach (conn->pipes[d], KEEP_NONE);
 			side_close (conn, d);
-			if (was_open && conn->sides[other (d)].open && !conn->options.path->blocked)
-				side_close_later (conn, other (d), latency (conn));
 		}
 	}
 	for (conn_t *conn = self->conns; conn; conn = conn->next) {
