@@ -405,7 +405,7 @@ agent_t *agent_new (world_t *world, uint32_t index, bool clone)
 	process_t *server = collector_process (world->collector);
 	const conn_options_t stream = { self->stream_name, &self->process, server, self->way,
 		{ self, on_opened, on_stream_closed, on_subscription },
-		collector_stream_end (world->collector), { STREAM_HWM, 1000 } };
+		collector_stream_end (world->collector), { STREAM_HWM, 1000 }, { false, true } };
 	const conn_options_t control = { self->control_name, &self->process, server, self->way,
 		{ self, on_opened, on_control_closed, on_control }, collector_control_end (world->collector),
 		{ CONTROL_HWM, CONTROL_HWM } };

@@ -12,7 +12,7 @@
 
 typedef struct {
 	void (*begin) (world_t *world, agent_t *agent, int64_t lasts);
-	unsigned weight_light, weight_heavy;
+	unsigned weights[FAULTS_STORM + 1]; /* by faults_t */
 } fault_t;
 
 static agent_t *agent_at (world_t *world, uint64_t index)
@@ -182,9 +182,10 @@ static void on_fast (void *context, uint64_t latency)
 static void slow (world_t *world, agent_t *agent, int64_t lasts)
 {
 	int64_t before = agent->path.latency_ns;
-	if (before > 10 * NS_PER_MS)
+	if (before >= 10 * NS_PER_MS)
 		return;
-	agent->path.latency_ns = sim_between (world->sim, 20 * NS_PER_MS, 600 * NS_PER_MS);
+	int64_t most = world->options.faults == FAULTS_STORM ? 600 * NS_PER_MS : 60 * NS_PER_MS;
+	agent->path.latency_ns = sim_between (world->sim, 10 * NS_PER_MS, most);
 	sim_trace (world->sim, "the way to %s takes %.0f ms", agent->name,
 	        (double) agent->path.latency_ns / 1e6);
 	world_disturb (world, (int) agent->index, end_of (world, lasts + AFTER_NS));
@@ -314,24 +315,24 @@ static void subscriber_disturb (world_t *world, agent_t *agent, int64_t lasts)
 }
 
 static const fault_t faults[] = {
-	{ kill, 4, 6 },
-	{ stop, 3, 4 },
-	{ freeze, 3, 5 },
-	{ stall, 3, 4 },
-	{ jump, 3, 3 },
-	{ cut, 4, 6 },
-	{ block, 2, 5 },
-	{ slow, 2, 4 },
-	{ corrupt, 1, 4 },
-	{ flood, 1, 3 },
-	{ disk_lose, 1, 3 },
-	{ disk_old, 1, 3 },
-	{ disk_fill, 0, 2 },
-	{ clone, 0, 2 },
-	{ collector_die, 1, 3 },
-	{ collector_freeze, 2, 3 },
-	{ cut_all, 1, 2 },
-	{ subscriber_disturb, 3, 4 },
+	{ kill, { 0, 4, 6, 6 } },
+	{ stop, { 0, 3, 4, 4 } },
+	{ freeze, { 0, 3, 5, 5 } },
+	{ stall, { 0, 3, 4, 4 } },
+	{ jump, { 0, 3, 3, 3 } },
+	{ cut, { 0, 4, 6, 6 } },
+	{ block, { 0, 2, 5, 5 } },
+	{ slow, { 0, 2, 4, 4 } },
+	{ corrupt, { 0, 1, 4, 4 } },
+	{ flood, { 0, 1, 3, 3 } },
+	{ disk_lose, { 0, 1, 3, 3 } },
+	{ disk_old, { 0, 1, 3, 3 } },
+	{ disk_fill, { 0, 0, 2, 2 } },
+	{ clone, { 0, 0, 2, 2 } },
+	{ collector_die, { 0, 1, 3, 3 } },
+	{ collector_freeze, { 0, 2, 3, 3 } },
+	{ cut_all, { 0, 0, 0, 2 } },
+	{ subscriber_disturb, { 0, 3, 4, 4 } },
 };
 enum { FAULTS = sizeof faults / sizeof faults[0] };
 
@@ -339,22 +340,22 @@ static void on_fault (void *context, uint64_t until)
 {
 	world_t *world = context;
 	sim_t *sim = world->sim;
-	bool heavy = world->options.faults == FAULTS_HEAVY;
+	faults_t level = world->options.faults;
 	if (sim_now (sim) >= (int64_t) until)
 		return;
 	unsigned total = 0;
 	for (size_t i = 0; i < FAULTS; i++)
-		total += heavy ? faults[i].weight_heavy : faults[i].weight_light;
+		total += faults[i].weights[level];
 	uint64_t at = sim_below (sim, total);
 	size_t i = 0;
-	for (unsigned weight; at >= (weight = heavy ? faults[i].weight_heavy : faults[i].weight_light); i++)
-		at -= weight;
+	for (; at >= faults[i].weights[level]; i++)
+		at -= faults[i].weights[level];
 	/* Most are short, some are longer than any timeout. */
 	int64_t lasts = sim_chance (sim, 3, 4) ? sim_between (sim, 50 * NS_PER_MS, 4 * NS_PER_S)
 	                                       : sim_between (sim, 4 * NS_PER_S, 40 * NS_PER_S);
 	world->faults++;
 	faults[i].begin (world, agent_at (world, sim_below (sim, world->options.nodes)), lasts);
-	int64_t mean = heavy ? 2 * NS_PER_S : 12 * NS_PER_S;
+	int64_t mean = level == FAULTS_LIGHT ? 12 * NS_PER_S : 2 * NS_PER_S;
 	sim_after (sim, sim_between (sim, mean / 10, 2 * mean), on_fault, world, until);
 }
 

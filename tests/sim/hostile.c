@@ -31,6 +31,8 @@ struct hostile {
 static void keep (hostile_t *self, kept_t *kept, size_t max, uint64_t *seen, span_t a, span_t b)
 {
 	sim_t *sim = self->world->sim;
+	if (a.size == 0)
+		return;
 	uint64_t at = (*seen)++;
 	if (at >= max) {
 		/* A third of the places for what is new. */

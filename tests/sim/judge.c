@@ -99,6 +99,29 @@ static int64_t undisturbed_ns (const judge_t *self, const agent_t *agent)
 	return sim_now (self->world->sim) - since;
 }
 
+/* Whether the collector knows this very incarnation, not one before whose process did end. */
+static bool heard_now (const judge_t *self, const agent_t *agent)
+{
+	model_node_t node;
+	const model_t *model = collector_model (self->world->collector);
+	return model && model_node (model, agent->index, (mono_t){ 0 }, &node) &&
+	       node.incarnation == agent->incarnation && node.nonce == agent->boot_nonce;
+}
+
+/* Whether somebody could tell a process that is stopped from one that died: another node that can be asked.
+ */
+static bool watched (const judge_t *self, const agent_t *agent)
+{
+	const world_t *world = self->world;
+	for (uint32_t i = 0; i < world->options.nodes; i++) {
+		const agent_t *other = world->agents[i];
+		if (other != agent && process_runs (&other->process) && !other->path.blocked &&
+		        sim_now (world->sim) - other->phase_since > SETTLE_NS)
+			return true;
+	}
+	return false;
+}
+
 /* What is published. */
 
 static void took_lifecycle (judge_t *self, const Belfry__V1__Event *event)
@@ -124,7 +147,8 @@ static void took_lifecycle (judge_t *self, const Belfry__V1__Event *event)
 	node->since = sim_now (sim);
 	if (!down (node->state))
 		node->counted = false;
-	if (down (node->state) && sim_now (sim) > agent->downable_until && agent->process.alive)
+	if (down (node->state) && sim_now (sim) > agent->downable_until && agent->process.alive &&
+	        heard_now (self, agent) && (process_runs (&agent->process) || watched (self, agent)))
 		sim_fail (sim, "nobody is down who runs and can be reached", "%s: %s", agent->name,
 		        lifecycle->reason);
 }
@@ -221,7 +245,8 @@ static void look_dead (judge_t *self, const agent_t *agent, node_view_t *node)
 	char text[ENUM_TEXT_MAX];
 	int64_t dead_ns = sim_now (sim) - agent->phase_since;
 	int64_t steady = collector_steady_since (self->world->collector);
-	if (steady == INT64_MAX || node->state == BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN)
+	if (steady == INT64_MAX || node->state == BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN ||
+	        !heard_now (self, agent))
 		return;
 	/* Nothing happened for a while before it died, and nothing but its death since. */
 	bool alone = agent->quiet_before_death && steady <= agent->phase_since - SETTLE_NS &&
@@ -255,7 +280,7 @@ static void look_stopped (judge_t *self, const agent_t *agent, const node_view_t
 	                                       ? BELFRY__V1__NODE_STATE__NODE_STATE_LEFT
 	                                       : BELFRY__V1__NODE_STATE__NODE_STATE_STOPPED;
 	if (agent->goodbye_taken != collector_runs (self->world->collector) ||
-	        collector_steady_since (self->world->collector) == INT64_MAX)
+	        collector_steady_since (self->world->collector) == INT64_MAX || !heard_now (self, agent))
 		return;
 	if (node->state != wanted)
 		sim_fail (sim, "who said goodbye is stopped", "%s: %s", agent->name,

@@ -33,7 +33,8 @@ static int usage (const char *what)
 	fprintf (stderr,
 	        "sim: %s\n"
 	        "usage: sim [--seed N | --seeds A..B] [--nodes 1..%d] [--for DURATION]\n"
-	        "           [--faults none|light|heavy|mixed] [--hostile] [--insecure] [--twice] [-v]\n",
+	        "           [--faults none|light|heavy|storm|mixed] [--hostile] [--insecure] [--twice] "
+	        "[-v]\n",
 	        what, WORLD_NODES_MAX);
 	return 2;
 }
@@ -52,9 +53,9 @@ static bool number (const char *text, char end, uint64_t *ret, const char **rest
 
 static bool faults_parse (const char *text, options_t *out)
 {
-	static const char *const names[] = { "none", "light", "heavy" };
+	static const char *const names[] = { "none", "light", "heavy", "storm" };
 	out->mixed = strcmp (text, "mixed") == 0;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		if (strcmp (text, names[i]) == 0) {
 			out->world.faults = (faults_t) i;
 			return true;
@@ -103,7 +104,7 @@ static int options_parse (int argc, char **argv, options_t *out)
 			i++;
 		} else if (strcmp (name, "--faults") == 0) {
 			if (!faults_parse (text, out))
-				return usage ("--faults is none, light, heavy or mixed");
+				return usage ("--faults is none, light, heavy, storm or mixed");
 			i++;
 		} else {
 			return usage ("there is no such option");
@@ -128,7 +129,7 @@ static world_options_t world_options (const options_t *options, uint64_t seed)
 static void failure_print (const world_t *world, const char *name, const char *text, int64_t at)
 {
 	const world_options_t *o = &world->options;
-	static const char *const names[] = { "none", "light", "heavy" };
+	static const char *const names[] = { "none", "light", "heavy", "storm" };
 	if (!o->verbose)
 		sim_trace_print (world->sim);
 	printf ("FAILED after %.6f s: %s: %s\n", (double) at / 1e9, name, text);
@@ -192,7 +193,7 @@ int main (int argc, char **argv)
 	        totals.runs, failed, totals.faults, totals.attempts, totals.messages, totals.steps, digests);
 	printf ("%.0f s of virtual time in %.2f s, %.0f node-seconds a second; %" PRIu64
 	        " deaths under steady eyes, the slowest verdict after %.3f s; %" PRIu64
-	        " old messages past a collector that began again\n",
+	        " messages used up before, past a collector that began again\n",
 	        (double) totals.virtual_ns / 1e9, seconds, (double) totals.node_ns / 1e9 / seconds,
 	        totals.deaths, (double) totals.slowest_ns / 1e9, totals.replayed);
 	return failed ? 1 : 0;

@@ -28,6 +28,7 @@ typedef struct {
 	uint64_t incarnation, nonce, received, replayed;
 	bool from_first;
 	class_t volatiles, durables;
+	mono_t durables_since; /* when counting of them began; beats before bind nothing */
 	beat_t beats[BEATS_MAX]; /* accepted, of this incarnation, a ring */
 	size_t n_beats;
 	uint64_t bound_volatile, bound_durable; /* by beats that bind surely */
@@ -132,7 +133,8 @@ static void beats_bind (model_node_state_t *node, mono_t now)
 			continue;
 		if (beat->newest_volatile > node->bound_volatile)
 			node->bound_volatile = beat->newest_volatile;
-		if (beat->newest_durable > node->bound_durable)
+		if (beat->newest_durable > node->bound_durable &&
+		        mono_since (beat->at, node->durables_since) >= 0)
 			node->bound_durable = beat->newest_durable;
 	}
 }
@@ -172,6 +174,7 @@ static void node_begin (
 	node->n_beats = 0;
 	node->bound_volatile = node->bound_durable = 0;
 	node->gapped = node->gapped_before_first = 0;
+	node->durables_since = (mono_t){ 0 };
 }
 
 /* Topics. */
@@ -250,6 +253,8 @@ static void accept (model_t *self, model_node_state_t *node, const sealed_t *sea
 	if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE) {
 		class_put (&node->volatiles, sealed->sequence);
 	} else if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE) {
+		if (node->durables.first == 0)
+			node->durables_since = now;
 		class_put (&node->durables, sealed->sequence);
 	} else {
 		newest->on_demand_known = true;

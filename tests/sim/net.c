@@ -8,7 +8,9 @@
 
 /* zeromq-facts.md and lib/net/link.c: RECONNECT_IVL and its cap, TCP_MAXRT 10 s, keepalive up to 19 s. */
 #define RETRY_FIRST_NS (10 * NS_PER_MS)
-#define RETRY_MAX_NS NS_PER_S
+#define RETRY_MAX_MIN_NS (750 * NS_PER_MS)
+#define RETRY_MAX_MAX_NS (1250 * NS_PER_MS)
+#define HANDSHAKE_NS (3 * NS_PER_S)
 #define GIVEN_UP_MIN_NS (10 * NS_PER_S)
 #define GIVEN_UP_MAX_NS (20 * NS_PER_S)
 
@@ -48,8 +50,9 @@ struct conn {
 	side_t sides[2];
 	pipe_t *pipes[2]; /* NULL: what is sent is gone */
 	int descriptor;
-	int64_t retry_ns;
+	int64_t retry_ns, retry_max_ns;
 	bool trying;
+	bool waiting; /* TCP stands, and the server, which is stopped, does not shake hands */
 };
 
 struct net {
@@ -152,7 +155,7 @@ static void deliver (pipe_t *self, message_t *message)
 	span_t parts[NET_PARTS_MAX];
 	size_t at = 0;
 	uint32_t ppm = conn->options.path->corrupt_ppm;
-	if (ppm && sim_chance (conn->net->sim, ppm, 1000000))
+	if (ppm && !conn->options.intact[self->direction] && sim_chance (conn->net->sim, ppm, 1000000))
 		message_corrupt (conn->net, message);
 	for (uint32_t i = 0; i < message->n; i++) {
 		parts[i] = span_of (message->data + at, message->size[i]);
@@ -223,6 +226,7 @@ conn_t *conn_new (net_t *self, const conn_options_t *options)
 	conn->number = ++self->numbers;
 	conn->descriptor = -1;
 	conn->retry_ns = RETRY_FIRST_NS;
+	conn->retry_max_ns = sim_between (self->sim, RETRY_MAX_MIN_NS, RETRY_MAX_MAX_NS);
 	conn->next = self->conns;
 	self->conns = conn;
 	return conn;
@@ -238,8 +242,9 @@ static void try_later (conn_t *self)
 {
 	sim_t *sim = self->net->sim;
 	self->trying = true;
-	sim_after (sim, self->retry_ns + sim_between (sim, 0, self->retry_ns), on_try, self, self->epoch);
-	self->retry_ns = self->retry_ns * 2 < RETRY_MAX_NS ? self->retry_ns * 2 : RETRY_MAX_NS;
+	self->waiting = false;
+	sim_after (sim, self->retry_ns + sim_between (sim, 0, RETRY_FIRST_NS), on_try, self, self->epoch);
+	self->retry_ns = self->retry_ns * 2 < self->retry_max_ns ? self->retry_ns * 2 : self->retry_max_ns;
 }
 
 void conn_start (conn_t *self)
@@ -282,14 +287,28 @@ static void on_established (void *context, uint64_t epoch)
 	self->options.client_end.opened (self->options.client_end.context, self);
 }
 
+/* Nobody shook hands in time. */
+static void on_no_handshake (void *context, uint64_t epoch)
+{
+	conn_t *self = context;
+	if (epoch == self->epoch && self->waiting)
+		try_later (self);
+}
+
 static void on_try (void *context, uint64_t epoch)
 {
 	conn_t *self = context;
+	const process_t *server = self->options.server;
 	if (epoch != self->epoch)
 		return;
 	self->trying = false;
 	if (!self->options.client->alive)
 		return;
+	if (process_runs (self->options.client) && server->stopped && !self->options.path->blocked) {
+		self->trying = self->waiting = true;
+		sim_after (self->net->sim, HANDSHAKE_NS, on_no_handshake, self, self->epoch);
+		return;
+	}
 	if (!possible (self)) {
 		try_later (self);
 		return;
@@ -352,6 +371,8 @@ bool conn_send (conn_t *self, direction_t direction, const span_t *parts, size_t
 
 /* Ends. */
 
+static void side_close_later (conn_t *self, direction_t at, int64_t delay);
+
 /* The program at that side learns that the connection is over. */
 static void side_close (conn_t *self, direction_t at)
 {
@@ -374,7 +395,10 @@ static void side_close (conn_t *self, direction_t at)
 		const end_t *end = end_at (self, at);
 		end->closed (end->context, self, descriptor);
 	}
-	if (!self->sides[other (at)].open) {
+	if (self->sides[other (at)].open) {
+		if (!self->options.path->blocked)
+			side_close_later (self, other (at), latency (self));
+	} else {
 		self->epoch++;
 		self->trying = false;
 		if (self->options.client->alive)
@@ -463,7 +487,8 @@ void path_unblock (net_t *self, path_t *path)
 	/* One side is gone: the other's next segment is answered by a reset. */
 	for (conn_t *conn = self->conns; conn; conn = conn->next) {
 		for (direction_t d = NET_TO_SERVER; d <= NET_TO_CLIENT; d++) {
-			if (conn->options.path == path && conn->sides[d].open && !conn->sides[other (d)].open)
+			const side_t *far = &conn->sides[other (d)];
+			if (conn->options.path == path && conn->sides[d].open && (!far->open || far->ending))
 				side_close_later (conn, d, wait + latency (conn));
 		}
 	}
@@ -475,13 +500,14 @@ void net_killed (net_t *self, process_t *process)
 		for (direction_t d = NET_TO_SERVER; d <= NET_TO_CLIENT; d++) {
 			if (process_at (conn, d) != process)
 				continue;
-			bool was_open = conn->sides[d].open;
 			if (conn->pipes[d])
 				pipe_detach (conn->pipes[d], KEEP_NONE);
 			side_close (conn, d);
-			if (was_open && conn->sides[other (d)].open && !conn->options.path->blocked)
-				side_close_later (conn, other (d), latency (conn));
 		}
+	}
+	for (conn_t *conn = self->conns; conn; conn = conn->next) {
+		if (conn->waiting && (conn->options.server == process || conn->options.client == process))
+			try_later (conn);
 	}
 	for (pipe_t *pipe = self->pipes, *next; pipe; pipe = next) {
 		next = pipe->next;
@@ -501,6 +527,10 @@ void net_resumed (net_t *self, process_t *process)
 		for (direction_t d = NET_TO_SERVER; d <= NET_TO_CLIENT; d++) {
 			if (process_at (conn, d) == process && conn->sides[d].ending)
 				side_close_later (conn, d, sim_between (sim, 0, NS_PER_MS));
+		}
+		if (conn->waiting && conn->options.server == process) {
+			conn->waiting = false;
+			sim_after (sim, 3 * latency (conn), on_established, conn, conn->epoch);
 		}
 	}
 	for (pipe_t *pipe = self->pipes; pipe; pipe = pipe->next) {

@@ -41,7 +41,8 @@ typedef struct {
 	process_t *client, *server;
 	path_t *path;
 	end_t client_end, server_end;
-	size_t hwm[2]; /* messages that may wait, by direction */
+	size_t hwm[2];  /* messages that may wait, by direction */
+	bool intact[2]; /* no bit flips: what bears no MAC, as ZeroMQ's own subscriptions, is TCP's to keep */
 } conn_options_t;
 
 typedef struct {

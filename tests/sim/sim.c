@@ -42,7 +42,7 @@ void *sim_alloc (size_t size)
 
 void *sim_grow (void *old, size_t size)
 {
-	void *p = realloc (old, size);
+	void *p = realloc (old, size ? size : 1);
 	if (!p)
 		abort ();
 	return p;

@@ -79,8 +79,8 @@ static void batch_check (subscriber_t *self, const Belfry__V1__Event *event)
 static void refused (subscriber_t *self, const char *node, refusal_t reason)
 {
 	const world_t *world = self->world;
-	/* A collector that began again has no marks of what was. */
-	if (world->hostile && collector_runs (world->collector) > 1) {
+	/* A collector that began again has no marks of what was: numbers and sequences that are used up. */
+	if (collector_runs (world->collector) > 1) {
 		self->replayed++;
 		return;
 	}

@@ -13,7 +13,8 @@ typedef struct subscriber subscriber_t;
 typedef struct hostile hostile_t;
 typedef struct judge judge_t;
 
-typedef enum { FAULTS_NONE, FAULTS_LIGHT, FAULTS_HEAVY } faults_t;
+/* STORM: HEAVY, all connections reset at once, and ways on which a handshake takes a second. */
+typedef enum { FAULTS_NONE, FAULTS_LIGHT, FAULTS_HEAVY, FAULTS_STORM } faults_t;
 
 typedef struct {
 	uint64_t seed;
