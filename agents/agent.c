@@ -126,7 +126,12 @@ static void on_begun (void *arg, const incarnation_t *incarnation)
 	self->says.incarnation = incarnation->incarnation;
 	self->says.boot_nonce = incarnation->boot_nonce;
 	outbox_set_incarnation (self->outbox, incarnation->incarnation, incarnation->boot_nonce, now.mono);
-	greet_all (self, now.mono);
+	/* Who welcomed the old number hears of the new one; who asked for it has its Hello scheduled, later
+	 * and later where two programs quarrel about a name. */
+	for (size_t i = 0; i < self->n_talks; i++) {
+		if (talk_welcomed (self->talks[i]))
+			talk_greet (self->talks[i], now.mono);
+	}
 	gate (self, now);
 }
 
@@ -271,6 +276,9 @@ static void on_beat (void *arg, int id, moment_t now)
 
 static void talks_tick (agent_t *self, mono_t now)
 {
+	/* A number that was given up is not said any more. */
+	if (!tenure_stands (self->tenure))
+		return;
 	bool changed = peers_take_changed (self->peers);
 	for (size_t i = 0; i < self->n_talks; i++)
 		talk_tick (self->talks[i], self->peers, changed, now);

@@ -81,6 +81,9 @@ void tenure_accepted (tenure_t *self)
 
 void tenure_superseded (tenure_t *self, uint64_t at_least)
 {
+	/* What is on its way already is enough. */
+	if (self->running == JOB_ADVANCE && at_least <= self->at_least)
+		return;
 	self->wanted = JOB_ADVANCE;
 	self->wanted_at_least = at_least;
 }
