@@ -98,7 +98,7 @@ void store_destroy (store_t **self_p)
 
 static const char *step_word (store_step_t step)
 {
-	static const char *const words[] = { [STORE_STEP_NONE] = "starting",
+	static const char *const words[] = { [STORE_STEP_NONE] = "the probe of",
 		[STORE_STEP_PROBE_OPEN] = "opening",
 		[STORE_STEP_WRITE] = "writing to",
 		[STORE_STEP_FSYNC] = "fsync of",
@@ -110,7 +110,8 @@ static const char *step_word (store_step_t step)
 
 static const char *step_path (const store_t *self, store_step_t step)
 {
-	return step >= STORE_STEP_OPEN ? self->ask.path : self->ask.probe_path;
+	bool probing = step >= STORE_STEP_PROBE_OPEN && step <= STORE_STEP_FSYNC;
+	return probing ? self->ask.probe_path : self->ask.path;
 }
 
 /* "fsync of PATH: No space left on device". A long path loses its beginning, not the reason. */
@@ -397,6 +398,11 @@ const probe_check_t *store_check (const store_t *self)
 const store_cycle_t *store_cycle (const store_t *self)
 {
 	return &self->cycle;
+}
+void store_wait (store_t *self, int64_t timeout_ns)
+{
+	if (child_asked (self->child))
+		child_wait (self->child, timeout_ns);
 }
 pid_t store_child_pid (const store_t *self)
 {

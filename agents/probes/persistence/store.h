@@ -62,6 +62,8 @@ bool store_samples_changed (const store_t *self);
 const probe_check_t *store_check (const store_t *self);
 /* The newest append and fsync, for PersistenceCycle. */
 const store_cycle_t *store_cycle (const store_t *self);
+/* Waits until its child has answered more, at most timeout_ns: for who wants the next run to see it. */
+void store_wait (store_t *self, int64_t timeout_ns);
 /* Of its child; 0 when none runs. */
 pid_t store_child_pid (const store_t *self);
 
