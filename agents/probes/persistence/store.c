@@ -13,9 +13,12 @@
 
 /* A growth counts with the weight of a minute. */
 #define GROWTH_TAU_S 60.0
-#define SLICE_MIN_NS (1 * NS_PER_MS)
-#define SLICE_MAX_NS (20 * NS_PER_MS)
-enum { SLICE_OF_INTERVAL = 1000, ENTRIES_MAX = 20000 };
+/* What a walk may take of the interval: of a processor, and of the disk. */
+enum { CPU_PART = 1000, ELAPSED_PART = 20, ENTRIES_MAX = 20000 };
+#define CPU_MIN_NS (1 * NS_PER_MS)
+#define CPU_MAX_NS (20 * NS_PER_MS)
+#define ELAPSED_MIN_NS (10 * NS_PER_MS)
+#define ELAPSED_MAX_NS (250 * NS_PER_MS)
 
 static const level_def_t fullness = { 0.90, 0.88, INFINITY, INFINITY, 0, 0 };
 
@@ -47,6 +50,11 @@ struct store {
 	probe_check_t check;
 };
 
+static int64_t within (int64_t ns, int64_t least, int64_t most)
+{
+	return ns < least ? least : ns > most ? most : ns;
+}
+
 int store_new (const store_options_t *options, store_t **ret, err_t *err)
 {
 	const char *probe_path = options->probe_path ? options->probe_path : "";
@@ -63,11 +71,9 @@ int store_new (const store_options_t *options, store_t **ret, err_t *err)
 	memcpy (self->name, options->name, strlen (options->name));
 	memcpy (self->ask.path, options->path, strlen (options->path));
 	memcpy (self->ask.probe_path, probe_path, strlen (probe_path));
-	self->ask.entries_max = ENTRIES_MAX;
-	int64_t slice = options->interval_ns / SLICE_OF_INTERVAL;
-	self->ask.slice_ns = slice < SLICE_MIN_NS   ? SLICE_MIN_NS
-	                     : slice > SLICE_MAX_NS ? SLICE_MAX_NS
-	                                            : slice;
+	self->ask.budget = (walk_budget_t){ .entries = ENTRIES_MAX,
+		.cpu_ns = within (options->interval_ns / CPU_PART, CPU_MIN_NS, CPU_MAX_NS),
+		.elapsed_ns = within (options->interval_ns / ELAPSED_PART, ELAPSED_MIN_NS, ELAPSED_MAX_NS) };
 	self->cycle.oldest_age_ns = -1;
 	self->fsync_seconds = self->growth = NAN;
 	self->check.status = PROBE_STATUS_UNKNOWN;

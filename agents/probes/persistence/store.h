@@ -30,7 +30,7 @@ typedef struct {
 	const char *path;       /* the store's directory */
 	const char *probe_path; /* the file that is written; NULL or "": none is */
 	const char *program;    /* as host_options_t's */
-	int64_t interval_ns;    /* between runs: a thousandth of it goes to a walk */
+	int64_t interval_ns;    /* between runs: a thousandth of it, of a processor, goes to the walk */
 } store_options_t;
 
 #define STORE_PATIENCE_NS (50 * NS_PER_MS)

@@ -313,7 +313,7 @@ static bool served (int fd, uint16_t kind, const void *body, size_t size)
 /* Its side without the exec, so that what a sanitizer says of it is heard: a leak is a status too. */
 Test (child, its_side_ends_with_status_0)
 {
-	static store_ask_t store = { .path = "/proc/self/task", .entries_max = 1000, .slice_ns = NS_PER_S };
+	static store_ask_t store = { .path = "/proc/self/task", .budget = { 1000, NS_PER_S, NS_PER_S } };
 	int fds[2], status;
 	tree_make ();
 	strcpy (store.probe_path, tree_path ("probe"));
@@ -330,7 +330,7 @@ Test (child, its_side_ends_with_status_0)
 	close (fds[1]);
 	cr_assert (served (fds[0], CHILD_ASK_MOUNTS, "\1\0\0\0/\0\2\0\0\0/nonexistent", 4 + 2 + 4 + 13));
 	cr_assert (served (fds[0], CHILD_ASK_STORE, &store, sizeof store));
-	store.slice_ns = 0;
+	store.budget.cpu_ns = 0;
 	cr_assert (served (fds[0], CHILD_ASK_STORE, &store, sizeof store), "a walk is left under way");
 	strcpy (store.path, "/nonexistent");
 	strcpy (store.probe_path, "/nonexistent/probe");
