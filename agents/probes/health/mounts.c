@@ -374,7 +374,8 @@ static void mount_put (const mount_t *m, collect_t *c)
 		{ &files, a->files }, { &files_free, a->files_free }, { &readonly, a->readonly } };
 	for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
 		samples_put (c->samples, figures[i].def, (double) figures[i].value, labels, 3);
-	if (!isnan (used_ratio (a)))
+	/* A medium is always full, and nothing is the worse for it. */
+	if (!a->readonly && !isnan (used_ratio (a)))
 		samples_put (c->samples, &used, used_ratio (a), labels, 3);
 }
 

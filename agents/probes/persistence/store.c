@@ -13,9 +13,12 @@
 
 /* A growth counts with the weight of a minute. */
 #define GROWTH_TAU_S 60.0
-#define SLICE_MIN_NS (1 * NS_PER_MS)
-#define SLICE_MAX_NS (20 * NS_PER_MS)
-enum { SLICE_OF_INTERVAL = 1000, ENTRIES_MAX = 20000 };
+/* What a walk may take of the interval: of a processor, and of the disk. */
+enum { CPU_PART = 1000, ELAPSED_PART = 20, ENTRIES_MAX = 20000 };
+#define CPU_MIN_NS (1 * NS_PER_MS)
+#define CPU_MAX_NS (20 * NS_PER_MS)
+#define ELAPSED_MIN_NS (10 * NS_PER_MS)
+#define ELAPSED_MAX_NS (250 * NS_PER_MS)
 
 static const level_def_t fullness = { 0.90, 0.88, INFINITY, INFINITY, 0, 0 };
 
@@ -47,6 +50,11 @@ struct store {
 	probe_check_t check;
 };
 
+static int64_t within (int64_t ns, int64_t least, int64_t most)
+{
+	return ns < least ? least : ns > most ? most : ns;
+}
+
 int store_new (const store_options_t *options, store_t **ret, err_t *err)
 {
 	const char *probe_path = options->probe_path ? options->probe_path : "";
@@ -63,11 +71,9 @@ int store_new (const store_options_t *options, store_t **ret, err_t *err)
 	memcpy (self->name, options->name, strlen (options->name));
 	memcpy (self->ask.path, options->path, strlen (options->path));
 	memcpy (self->ask.probe_path, probe_path, strlen (probe_path));
-	self->ask.entries_max = ENTRIES_MAX;
-	int64_t slice = options->interval_ns / SLICE_OF_INTERVAL;
-	self->ask.slice_ns = slice < SLICE_MIN_NS   ? SLICE_MIN_NS
-	                     : slice > SLICE_MAX_NS ? SLICE_MAX_NS
-	                                            : slice;
+	self->ask.budget = (walk_budget_t){ .entries = ENTRIES_MAX,
+		.cpu_ns = within (options->interval_ns / CPU_PART, CPU_MIN_NS, CPU_MAX_NS),
+		.elapsed_ns = within (options->interval_ns / ELAPSED_PART, ELAPSED_MIN_NS, ELAPSED_MAX_NS) };
 	self->cycle.oldest_age_ns = -1;
 	self->fsync_seconds = self->growth = NAN;
 	self->check.status = PROBE_STATUS_UNKNOWN;
@@ -98,7 +104,7 @@ void store_destroy (store_t **self_p)
 
 static const char *step_word (store_step_t step)
 {
-	static const char *const words[] = { [STORE_STEP_NONE] = "starting",
+	static const char *const words[] = { [STORE_STEP_NONE] = "the probe of",
 		[STORE_STEP_PROBE_OPEN] = "opening",
 		[STORE_STEP_WRITE] = "writing to",
 		[STORE_STEP_FSYNC] = "fsync of",
@@ -110,7 +116,8 @@ static const char *step_word (store_step_t step)
 
 static const char *step_path (const store_t *self, store_step_t step)
 {
-	return step >= STORE_STEP_OPEN ? self->ask.path : self->ask.probe_path;
+	bool probing = step >= STORE_STEP_PROBE_OPEN && step <= STORE_STEP_FSYNC;
+	return probing ? self->ask.probe_path : self->ask.path;
 }
 
 /* "fsync of PATH: No space left on device". A long path loses its beginning, not the reason. */
@@ -397,6 +404,11 @@ const probe_check_t *store_check (const store_t *self)
 const store_cycle_t *store_cycle (const store_t *self)
 {
 	return &self->cycle;
+}
+void store_wait (store_t *self, int64_t timeout_ns)
+{
+	if (child_asked (self->child))
+		child_wait (self->child, timeout_ns);
 }
 pid_t store_child_pid (const store_t *self)
 {

@@ -30,7 +30,7 @@ typedef struct {
 	const char *path;       /* the store's directory */
 	const char *probe_path; /* the file that is written; NULL or "": none is */
 	const char *program;    /* as host_options_t's */
-	int64_t interval_ns;    /* between runs: a thousandth of it goes to a walk */
+	int64_t interval_ns;    /* between runs: a thousandth of it, of a processor, goes to the walk */
 } store_options_t;
 
 #define STORE_PATIENCE_NS (50 * NS_PER_MS)
@@ -62,6 +62,8 @@ bool store_samples_changed (const store_t *self);
 const probe_check_t *store_check (const store_t *self);
 /* The newest append and fsync, for PersistenceCycle. */
 const store_cycle_t *store_cycle (const store_t *self);
+/* Waits until its child has answered more, at most timeout_ns: for who wants the next run to see it. */
+void store_wait (store_t *self, int64_t timeout_ns);
 /* Of its child; 0 when none runs. */
 pid_t store_child_pid (const store_t *self);
 

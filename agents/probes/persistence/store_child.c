@@ -88,7 +88,7 @@ static int walk_on (const store_ask_t *ask, int fd, const struct stat *directory
 		if (r)
 			return -r;
 	}
-	if (walk_step (state.walk, ask->entries_max, ask->slice_ns)) {
+	if (walk_step (state.walk, &ask->budget)) {
 		state.whole = *walk_result (state.walk);
 		state.walks++;
 		walk_destroy (&state.walk);

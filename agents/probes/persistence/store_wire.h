@@ -9,8 +9,7 @@ enum { STORE_PATH_MAX = 4096, STORE_PROBE_FILE_MAX = 65536 };
 
 typedef struct {
 	char path[STORE_PATH_MAX], probe_path[STORE_PATH_MAX]; /* probe_path: "" for none */
-	uint64_t entries_max;
-	int64_t slice_ns;
+	walk_budget_t budget;
 } store_ask_t;
 
 /* What the child is about to do, or what failed. */

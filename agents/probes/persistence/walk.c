@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -113,11 +114,21 @@ static bool is_dots (const char *name)
 	return strcmp (name, ".") == 0 || strcmp (name, "..") == 0;
 }
 
-bool walk_step (walk_t *self, size_t entries_max, int64_t slice_ns)
+static int64_t cpu_ns (void)
 {
-	mono_t until = mono_add (mono_now (), slice_ns);
-	for (size_t i = 0; self->depth && i < entries_max; i++) {
-		if (i % CLOCK_EVERY == CLOCK_EVERY - 1 && mono_since (mono_now (), until) >= 0)
+	struct timespec at = { 0 };
+	(void) clock_gettime (CLOCK_THREAD_CPUTIME_ID, &at);
+	return (int64_t) at.tv_sec * NS_PER_S + at.tv_nsec;
+}
+
+bool walk_step (walk_t *self, const walk_budget_t *budget)
+{
+	mono_t start = mono_now ();
+	int64_t cpu_start = cpu_ns ();
+	for (uint64_t i = 0; self->depth && i < budget->entries; i++) {
+		if (i % CLOCK_EVERY == CLOCK_EVERY - 1 &&
+		        (mono_since (mono_now (), start) >= budget->elapsed_ns ||
+		                cpu_ns () - cpu_start >= budget->cpu_ns))
 			return false;
 		errno = 0;
 		const struct dirent *entry = readdir (self->stack[self->depth - 1]);

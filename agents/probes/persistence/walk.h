@@ -28,8 +28,15 @@ typedef struct {
  * 0 or negative errno. */
 int walk_new (int fd, const struct stat *skip, walk_t **ret);
 void walk_destroy (walk_t **self_p);
-/* Looks at up to entries_max entries within slice_ns. True when everything was seen. */
-bool walk_step (walk_t *self, size_t entries_max, int64_t slice_ns);
+/* What one step may take: entries, time of the processor, and time that passes (a directory that is not
+ * in memory is waited for). */
+typedef struct {
+	uint64_t entries;
+	int64_t cpu_ns, elapsed_ns;
+} walk_budget_t;
+
+/* Goes on within the budget. True when everything was seen. */
+bool walk_step (walk_t *self, const walk_budget_t *budget);
 /* What was seen so far. */
 const walk_result_t *walk_result (const walk_t *self);
 /* Whether it began at this directory. */

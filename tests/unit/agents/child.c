@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@
 #include "agents/probes/child.h"
 #include "agents/probes/child_wire.h"
 #include "agents/probes/health/mounts.h"
+#include "agents/probes/persistence/store_wire.h"
+#include "tests/unit/agents/tree.h"
 
 /* The limit of every wait; time itself is the test's. */
 #define LIMIT_NS (20 * NS_PER_S)
@@ -290,6 +293,65 @@ Test (child, ends_with_its_socket)
 	cr_assert_eq (waitpid (pid, NULL, WNOHANG), -1, "it is reaped");
 	cr_assert_eq (errno, ECHILD);
 	close (fd);
+}
+
+static bool served (int fd, uint16_t kind, const void *body, size_t size)
+{
+	child_header_t header = { .kind = kind };
+	memcpy (packet, &header, sizeof header);
+	memcpy (packet + sizeof header, body, size);
+	if (send (fd, packet, sizeof header + size, MSG_NOSIGNAL) < 0)
+		return false;
+	do {
+		if (recv (fd, packet, sizeof packet, 0) < (ssize_t) sizeof header)
+			return false;
+		memcpy (&header, packet, sizeof header);
+	} while (!header.last);
+	return header.kind != 0;
+}
+
+/* Its side without the exec, so that what a sanitizer says of it is heard: a leak is a status too. */
+Test (child, its_side_ends_with_status_0)
+{
+	static store_ask_t store = { .path = "/proc/self/task", .budget = { 1000, NS_PER_S, NS_PER_S } };
+	int fds[2], status;
+	tree_make ();
+	strcpy (store.probe_path, tree_path ("probe"));
+	cr_assert_eq (socketpair (AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	pid_t pid = fork ();
+	if (pid == 0) {
+		close (fds[0]);
+		if (fds[1] != 3)
+			dup2 (fds[1], 3);
+		if (fds[1] != 3)
+			close (fds[1]);
+		exit (child_main (2, (char *[]){ (char[]){ "agent" }, (char[]){ CHILD_ARGUMENT }, NULL }));
+	}
+	close (fds[1]);
+	cr_assert (served (fds[0], CHILD_ASK_MOUNTS, "\1\0\0\0/\0\2\0\0\0/nonexistent", 4 + 2 + 4 + 13));
+	cr_assert (served (fds[0], CHILD_ASK_STORE, &store, sizeof store));
+	store.budget.cpu_ns = 0;
+	cr_assert (served (fds[0], CHILD_ASK_STORE, &store, sizeof store), "a walk is left under way");
+	strcpy (store.path, "/nonexistent");
+	strcpy (store.probe_path, "/nonexistent/probe");
+	cr_assert (served (fds[0], CHILD_ASK_STORE, &store, sizeof store));
+	cr_assert_not (served (fds[0], 99, "", 0));
+	close (fds[0]);
+	cr_assert_eq (waitpid (pid, &status, 0), pid);
+	cr_assert (WIFEXITED (status) && WEXITSTATUS (status) == 0, "status %x", (unsigned) status);
+	tree_remove ();
+}
+
+Test (child, typed_by_hand_it_says_so)
+{
+	int status;
+	pid_t pid = fork ();
+	if (pid == 0) {
+		close (3);
+		exit (child_main (2, (char *[]){ (char[]){ "agent" }, (char[]){ CHILD_ARGUMENT }, NULL }));
+	}
+	cr_assert_eq (waitpid (pid, &status, 0), pid);
+	cr_assert (WIFEXITED (status) && WEXITSTATUS (status) == 2);
 }
 
 /* A parent that is killed says nothing and closes nothing; a child that is stopped reads nothing. */

@@ -420,6 +420,7 @@ Test (host, a_full_disk_is_unhealthy)
 	while (check ("disk") && mono_since (until, mono_now ()) > 0);
 	cr_assert_null (check ("disk"), "what cannot be written cannot fill up");
 	cr_assert_eq (value ("node_filesystem_readonly", "mountpoint", tree_path ("disk")), 1);
+	cr_assert (isnan (value ("belfry_filesystem_used_ratio", "mountpoint", tree_path ("disk"))));
 }
 
 Test (host, a_mount_that_hangs_is_stuck_and_hides_nothing)

@@ -30,7 +30,7 @@ static walk_t *walk_of (const char *path, const struct stat *skip)
 static walk_result_t result_of (const struct stat *skip)
 {
 	walk_t *walk = walk_of ("store", skip);
-	cr_assert (walk_step (walk, SIZE_MAX, 10 * NS_PER_S));
+	cr_assert (walk_step (walk, &(walk_budget_t){ UINT64_MAX, 10 * NS_PER_S, 10 * NS_PER_S }));
 	walk_result_t result = *walk_result (walk);
 	walk_destroy (&walk);
 	cr_assert_null (walk);
@@ -137,7 +137,7 @@ Test (walk, is_bounded_a_step_and_goes_on_where_it_was)
 	walk_t *walk = walk_of ("store", NULL);
 	int steps = 1;
 	uint64_t files = 0;
-	while (!walk_step (walk, 10, NS_PER_S)) {
+	while (!walk_step (walk, &(walk_budget_t){ 10, NS_PER_S, NS_PER_S })) {
 		cr_assert_leq (walk_result (walk)->files - files, 10);
 		files = walk_result (walk)->files;
 		cr_assert_lt (++steps, 100);
@@ -146,10 +146,13 @@ Test (walk, is_bounded_a_step_and_goes_on_where_it_was)
 	cr_assert_eq (walk_result (walk)->files, 200);
 	walk_destroy (&walk);
 
-	walk = walk_of ("store", NULL);
-	cr_assert_not (walk_step (walk, SIZE_MAX, 0), "no time is no whole walk");
-	cr_assert_lt (walk_result (walk)->files, 200);
-	walk_destroy (&walk);
+	const walk_budget_t none[] = { { UINT64_MAX, 0, NS_PER_S }, { UINT64_MAX, NS_PER_S, 0 } };
+	for (size_t i = 0; i < 2; i++) {
+		walk = walk_of ("store", NULL);
+		cr_assert_not (walk_step (walk, &none[i]), "no time is no whole walk");
+		cr_assert_lt (walk_result (walk)->files, 200);
+		walk_destroy (&walk);
+	}
 }
 
 Test (walk, knows_its_directory)
