@@ -121,6 +121,29 @@ def build():
     subprocess.run([*ninja, "--quiet", *targets], check=True, stdout=sys.stderr)
 
 
+class Elsewhere:
+    """Which part of the machine's processors others used while something was measured: of what was
+    measured then, ratios and CPU times still say something, rates little."""
+
+    def __init__(self):
+        self.cpus, self.own, self.at = self.busy(), self.mine(), time.monotonic()
+
+    @staticmethod
+    def busy():
+        fields = [int(f) for f in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+        return (sum(fields[:8]) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+    @staticmethod
+    def mine():
+        t = os.times()
+        return t.user + t.system + t.children_user + t.children_system
+
+    def ratio(self):
+        """Own programs are over and waited for."""
+        used = self.busy() - self.cpus - (self.mine() - self.own)
+        return round(max(0.0, used / ((time.monotonic() - self.at) * os.cpu_count())), 3)
+
+
 def run_json(*args):
     done = subprocess.run([str(a) for a in args], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
@@ -161,6 +184,7 @@ def measure_path(args):
             "ratio": ratio_of(flood, "per_second", "collector", "proxy"),
             **{f"{n}_cpu_ns_per_message": round(median_of(flood, n, "cpu_ns_per_message")) for n in names},
             "cpu_ratio": ratio_of(flood, "cpu_ns_per_message", "collector", "proxy"),
+            **{f"{n}_cpu_ns_per_message_least": round(min(r[n]["cpu_ns_per_message"] for r in flood)) for n in names},
             "lost": sum(r[n]["lost"] for r in flood for n in names),
             "rounds": flood,
         },
@@ -346,6 +370,9 @@ def summary(result):
         if f:
             say(f"{name:14} {f['cpu_ms_per_second']} ms CPU a second, RSS {f['rss_kb']} kB, RssAnon "
                 f"{f['rss_anon_kb']} kB, PSS {f['pss_kb']} kB, {f['samples']} samples")
+    for part, ratio in result["machine"].get("used_elsewhere_ratio", {}).items():
+        if ratio > 0.05:
+            say(f"others used {ratio:.0%} of this machine's processors during {part}: measure again when it is quiet")
     for f in result["floors"]:
         say(f"{'held' if f['held'] else 'NOT HELD':8} {f['floor']} {f['bound']:,}: {f['value']:,}")
 
@@ -370,7 +397,9 @@ def main():
             continue
         say(f"measuring: {part}")
         try:
+            elsewhere = Elsewhere()
             result |= measure(settings)
+            result["machine"].setdefault("used_elsewhere_ratio", {})[part] = elsewhere.ratio()
         except CannotMeasure as why:
             say(f"{part}: cannot be measured: {why}")
             missing[part] = str(why)

@@ -9,6 +9,7 @@
 
 #include "base/json_writer.h"
 #include "collector/core.h"
+#include "conf/rule.h"
 #include "wire/arena.h"
 #include "wire/decode.h"
 #include "wire/envelope.h"
@@ -62,6 +63,7 @@ static double cpu_ns (void)
 typedef struct {
 	core_t *core;
 	keyring_t *keyring;
+	rule_set_t *rules;
 	traffic_t *traffic;
 } bench_t;
 
@@ -81,12 +83,16 @@ static void begin (bench_t *self, size_t values)
 	const core_port_t port = { NULL, ignore_publish, ignore_control, on_say };
 	check (keyring_parse (keyring_text, sizeof keyring_text - 1, "keyring", &self->keyring, &err) == 0,
 	        err.text);
+	conf_errors_t errors = { 0 };
+	check (rule_set_parse (NULL, 0, "shipped", &self->rules, &errors) == 0,
+	        "the shipped rules do not load");
 	const core_options_t options = { .cluster = "bench",
 		.name = "c1",
 		.version = "0",
 		.incarnation = 1,
 		.boot_nonce = 42,
-		.keyring = self->keyring };
+		.keyring = self->keyring,
+		.rules = self->rules };
 	check (core_new (&options, &port, moment_now (), &self->core, &err) == 0, err.text);
 	check (traffic_new (self->keyring, "bench", NODES, values, &self->traffic, &err) == 0, err.text);
 	traffic_introduce (self->traffic);
@@ -97,6 +103,7 @@ static void end (bench_t *self)
 {
 	traffic_destroy (&self->traffic);
 	core_destroy (&self->core);
+	rule_set_destroy (&self->rules);
 	keyring_destroy (&self->keyring);
 }
 

@@ -151,27 +151,35 @@ static void say (traffic_t *self, Belfry__V1__Event *event, const char *source)
 		die ("sealing", err.text);
 }
 
+/* One series in ten is one that a shipped alert rule watches. */
+static bool is_watched (size_t i)
+{
+	return i % 10 == 3;
+}
+
 static void say_catalogue (traffic_t *self)
 {
 	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
 	Belfry__V1__Catalogue catalogue = BELFRY__V1__CATALOGUE__INIT;
 	Belfry__V1__Series *series = calloc (self->n_values, sizeof *series);
 	Belfry__V1__Series **list = calloc (self->n_values, sizeof (Belfry__V1__Series *));
-	char (*modes)[24] = calloc (self->n_values, sizeof *modes);
+	char (*texts)[24] = calloc (self->n_values, sizeof *texts);
 	Belfry__V1__Label *own = calloc (self->n_values, sizeof *own);
 	Belfry__V1__Label **own_list = calloc (self->n_values, sizeof (Belfry__V1__Label *));
-	if (!series || !list || !modes || !own || !own_list)
+	if (!series || !list || !texts || !own || !own_list)
 		die ("sealing", "out of memory");
 	for (size_t i = 0; i < self->n_values; i++) {
-		snprintf (modes[i], sizeof modes[i], "%zu", i);
+		bool watched = is_watched (i);
+		snprintf (texts[i], sizeof texts[i], "%zu", i);
 		belfry__v1__label__init (&own[i]);
-		own[i].key = borrow ("cpu");
-		own[i].value = modes[i];
+		own[i].key = borrow (watched ? "mountpoint" : "cpu");
+		own[i].value = texts[i];
 		own_list[i] = &own[i];
 		belfry__v1__series__init (&series[i]);
-		series[i].name = borrow ("node_cpu_seconds_total");
-		series[i].kind = BELFRY__V1__METRIC_KIND__METRIC_KIND_COUNTER;
-		series[i].unit = borrow ("seconds");
+		series[i].name = borrow (watched ? "belfry_filesystem_used_ratio" : "node_cpu_seconds_total");
+		series[i].kind = watched ? BELFRY__V1__METRIC_KIND__METRIC_KIND_GAUGE
+		                         : BELFRY__V1__METRIC_KIND__METRIC_KIND_COUNTER;
+		series[i].unit = borrow (watched ? "ratio" : "seconds");
 		series[i].n_labels = 1;
 		series[i].labels = &own_list[i];
 		list[i] = &series[i];
@@ -184,7 +192,7 @@ static void say_catalogue (traffic_t *self)
 	say (self, &event, NULL);
 	free (own_list);
 	free (own);
-	free (modes);
+	free (texts);
 	free (list);
 	free (series);
 }
@@ -208,7 +216,7 @@ static void say_values (traffic_t *self)
 	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
 	Belfry__V1__MetricBatch batch = BELFRY__V1__METRIC_BATCH__INIT;
 	for (size_t i = 0; i < self->n_values; i++)
-		values[i] = (double) (self->n + i) * 0.37;
+		values[i] = is_watched (i) ? (double) (self->n % 90) / 100 : (double) (self->n + i) * 0.37;
 	batch.catalogue_hash = self->n_values;
 	batch.n_values = self->n_values;
 	batch.values = values;
