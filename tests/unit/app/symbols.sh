@@ -2,6 +2,7 @@
 # symbols.sh LIBRARY HEADER: what the library shows is what the header declares, all of it under a version;
 # the header is C++ too.
 set -eu
+[ -f "$1" ] || { echo "$1 is not there"; exit 1; }
 shown=$(nm -D --defined-only "$1" | awk '$2 != "A" {print $3}')
 echo "$shown" | grep -v '@@BELFRY_' && { echo "a symbol without a version"; exit 1; }
 shown=$(echo "$shown" | sed 's/@.*//' | sort)
