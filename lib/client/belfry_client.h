@@ -1,11 +1,17 @@
 /* belfry_client.h - libbelfry-client: the fabric's events and state for any C program (wire.md,
  * "Subscribers").
  *
- *	belfry_client_options_t options = { .stream = "tcp://127.0.0.1:7702", .control =
- *"tcp://127.0.0.1:7703" }; char error[BELFRY_CLIENT_ERROR_MAX]; belfry_client_t *client; if
- *(belfry_client_open (&options, &client, error) < 0) errx (1, "%s", error); const belfry_client_event_t
- **event; while (belfry_client_next (client, -1, &event) == 0) puts (event->topic); belfry_client_close
- *(&client);
+ *	belfry_client_options_t options = {
+ *		.stream = "tcp://127.0.0.1:7702", .control = "tcp://127.0.0.1:7703"
+ *	};
+ *	char error[BELFRY_CLIENT_ERROR_MAX];
+ *	belfry_client_t *client;
+ *	if (belfry_client_open (&options, &client, error) < 0)
+ *		errx (1, "%s", error);
+ *	const belfry_client_event_t *event;
+ *	while (belfry_client_next (client, -1, &event) == 0)
+ *		puts (event->topic);
+ *	belfry_client_close (&client);
  *
  * One thread a client. 0 is success, a negative errno a failure, a positive outcome is documented
  * at its call. ZeroMQ runs inside, on a thread of its own: not for a process that must survive it. */
