@@ -207,6 +207,12 @@ static void event_take (caller_t *self, Belfry__V1__Event *event, moment_t now, 
 		refused (self, word, CALLER_INVALID, err.text);
 		return;
 	}
+	if (event->payload_case == BELFRY__V1__EVENT__PAYLOAD_COMPONENT_HEALTH &&
+	        strlen (event->component_health->component) > CALLER_COMPONENT_NAME_MAX) {
+		refused (self, word, CALLER_INVALID,
+		        "ComponentHealth.component is longer than the 128 bytes that collectors keep");
+		return;
+	}
 	if (!note_fill (self, event->header, word)) {
 		refused (self, word, CALLER_INVALID, "Header.labels: more than 14 besides uid and pid");
 		return;

@@ -24,8 +24,8 @@ enum {
 	CALLER_ARENA_CAP = 1024 * 1024, /* what decoding a packet may take */
 	CALLER_RATE_PER_S = 1000,   /* of events; a bucket of twice that, and one more for critical ones */
 	CALLER_COMPONENTS_MAX = 64, /* whose last status is remembered; beyond, the oldest is forgotten */
-	CALLER_OWN_LABELS_MAX = 14,
-	CALLER_LABELS_MAX = 16, /* its own, and uid and pid */
+	CALLER_COMPONENT_NAME_MAX = 128, /* as collectors keep it (schema/README.md, "Limits") */
+	CALLER_LABELS_MAX = 16,          /* its own, and uid and pid */
 	CALLER_WHY_MAX = 160,
 };
 

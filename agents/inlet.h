@@ -31,8 +31,9 @@ typedef struct {
 
 /* An event that was let in: payload, note with source, severity, correlation and labels, those of the
  * sender's credentials (uid, pid) among them. Both are borrowed for the call. Returns 0 or a positive
- * outcome when it is the agent's affair from now on; negative errno when it was not taken: -EINVAL for
- * what is wrong with the event. The sender is told err. */
+ * outcome when it is the agent's affair from now on; negative errno when it was not taken, so that the
+ * sender's next flush says so, with err: -EINVAL for what is wrong with the event, another for what is
+ * wrong here (-ENOBUFS: there was no room to keep it). */
 typedef int inlet_event_fn (void *arg, Belfry__V1__Event *event, const publisher_note_t *note, err_t *err);
 
 /* Since the start, summed over connections. */

@@ -12,7 +12,13 @@
 #include "app/uplink.h"
 #include "base/utf8.h"
 
-enum { EVENT_MAX = 64000, NAME_MAX_SIZE = 255, TEXT_MAX_SIZE = 8192, DETAILS_MAX_SIZE = 2048 };
+enum {
+	EVENT_MAX = 64000,
+	NAME_MAX_SIZE = 255,
+	COMPONENT_MAX_SIZE = 128,
+	TEXT_MAX_SIZE = 8192,
+	DETAILS_MAX_SIZE = 2048
+};
 
 struct belfry {
 	_Atomic bool enabled;
@@ -179,10 +185,10 @@ static belfry_outcome_t event_with (belfry_t *self, Belfry__V1__Event *event, be
 }
 
 /* A name is taken as it is: one that was cut or repaired would be another's. */
-static bool name_valid (const char *name)
+static bool name_valid (const char *name, size_t max)
 {
-	size_t size = name ? strnlen (name, NAME_MAX_SIZE + 1) : 0;
-	return size > 0 && size <= NAME_MAX_SIZE && utf8_valid (name, size);
+	size_t size = name ? strnlen (name, max + 1) : 0;
+	return size > 0 && size <= max && utf8_valid (name, size);
 }
 
 /* Packing only reads. */
@@ -244,8 +250,8 @@ belfry_outcome_t belfry_health (
 		return invalid (self, "health: no such status");
 	if (!wanted (self, (int) severities[status]))
 		return BELFRY_DISABLED;
-	if (!name_valid (component))
-		return invalid (self, "health: a component's name is UTF-8 of 1 to 255 bytes");
+	if (!name_valid (component, COMPONENT_MAX_SIZE))
+		return invalid (self, "health: a component's name is UTF-8 of 1 to 128 bytes");
 	char text[DETAILS_MAX_SIZE];
 	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
 	Belfry__V1__ComponentHealth body = BELFRY__V1__COMPONENT_HEALTH__INIT;
@@ -268,8 +274,8 @@ belfry_outcome_t belfry_samples (belfry_t *self, const belfry_sample_t *samples,
 	Belfry__V1__Sample made[BELFRY_SAMPLES_MAX], *list[BELFRY_SAMPLES_MAX];
 	for (size_t i = 0; i < n; i++) {
 		const belfry_sample_t *sample = &samples[i];
-		if (!name_valid (sample->name) ||
-		        (sample->unit && *sample->unit && !name_valid (sample->unit)))
+		if (!name_valid (sample->name, NAME_MAX_SIZE) ||
+		        (sample->unit && *sample->unit && !name_valid (sample->unit, NAME_MAX_SIZE)))
 			return invalid (
 			        self, "samples: a name is UTF-8 of 1 to 255 bytes, a unit of at most 255");
 		belfry__v1__sample__init (&made[i]);
@@ -335,7 +341,7 @@ belfry_outcome_t belfry_log (belfry_t *self, belfry_severity_t level, const char
 		return invalid (self, "log: no such level");
 	if (!wanted (self, (int) level))
 		return BELFRY_DISABLED;
-	if (!message || !*message || (logger && *logger && !name_valid (logger)))
+	if (!message || !*message || (logger && *logger && !name_valid (logger, NAME_MAX_SIZE)))
 		return invalid (self, "log: a message is wanted, and a logger's name is UTF-8 of at most 255 "
 		                      "bytes");
 	char text[TEXT_MAX_SIZE];

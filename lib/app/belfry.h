@@ -9,8 +9,8 @@
  * child's own and count from zero; the parent's is untouched. A NULL belfry_t is taken by every call
  * and is disabled: an application may go on without asking whether belfry_open worked. No ZeroMQ
  * inside. Units: durations in nanoseconds, sizes in bytes, ratios 0..1. Texts that may be NULL are ""
- * then. Names (of components, samples, loggers) are valid UTF-8 of 1 to 255 bytes; in sentences what is
- * no UTF-8 is replaced and what is too long is cut and ends in "...". */
+ * then. Names (of components, samples, loggers) are valid UTF-8 of 1 to 255 bytes (components: 128); in
+ * sentences what is no UTF-8 is replaced and what is too long is cut and ends in "...". */
 
 #ifndef BELFRY_H
 #define BELFRY_H

@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$targets" ] || targets=$all
 case ${time%[smh]} in
-  '' | *[!0-9]*) die "--for $time: a time is wanted, as 90s, 10m or 2h" ;;
+  '' | 0* | *[!0-9]*) die "--for $time: a time is wanted, as 90s, 10m or 2h" ;;
 esac
 case $time in
   *m) seconds=$((${time%m} * 60)) ;;

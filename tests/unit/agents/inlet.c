@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 TestSuite (inlet, .init = inlet_setup, .fini = inlet_teardown);
@@ -183,6 +184,21 @@ Test (inlet, what_does_not_validate_is_refused_and_the_rest_goes_on)
 	expect_ack (fd, 10, BELFRY__V1__APP_OUTCOME__APP_OUTCOME_QUEUED, "");
 	cr_assert_eq (taken.n, 1);
 	cr_assert_eq (counters ()->lost, 0);
+	close (fd);
+}
+
+Test (inlet, a_components_name_fits_the_collectors_view)
+{
+	char name[130];
+	memset (name, 'n', sizeof name);
+	name[129] = '\0';
+	int fd = guest ("billing");
+	send_health (fd, 1, name, 1);
+	send_flush (fd, 2);
+	expect_ack (fd, 2, BELFRY__V1__APP_OUTCOME__APP_OUTCOME_REFUSED, "128 bytes");
+	name[128] = '\0';
+	send_health (fd, 3, name, 1);
+	TURN_UNTIL (taken.n == 1);
 	close (fd);
 }
 

@@ -161,7 +161,7 @@ void send_health (int fd, uint64_t number, const char *component, int status)
 {
 	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
 	Belfry__V1__ComponentHealth body = BELFRY__V1__COMPONENT_HEALTH__INIT;
-	char text[64];
+	char text[256];
 	snprintf (text, sizeof text, "%s", component);
 	body.component = text;
 	body.status = (Belfry__V1__Status) status;

@@ -290,11 +290,15 @@ Test (calls, a_name_is_not_cut)
 	memset (name, 'n', sizeof name);
 	name[256] = '\0';
 	expect_invalid (belfry_gauge (app, name, 1, NULL), "255");
-	expect_invalid (belfry_health (app, name, BELFRY_HEALTHY, NULL), "255");
 	expect_invalid (belfry_log (app, BELFRY_INFO, name, "x"), "255");
 	name[255] = '\0';
 	cr_assert_eq (belfry_gauge (app, name, 1, NULL), BELFRY_QUEUED);
 	cr_assert_str_eq (event_next ()->metric_batch->samples[0]->name, name);
+	name[129] = '\0';
+	expect_invalid (belfry_health (app, name, BELFRY_HEALTHY, NULL), "128");
+	name[128] = '\0';
+	cr_assert_eq (belfry_health (app, name, BELFRY_HEALTHY, NULL), BELFRY_QUEUED);
+	cr_assert_str_eq (event_next ()->component_health->component, name);
 }
 
 Test (calls, send_takes_any_event_and_no_other_bytes)
