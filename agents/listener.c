@@ -199,7 +199,7 @@ static void listener_ready (void *arg, int fd, short revents)
 
 static void endpoint_say (listener_t *self)
 {
-	struct sockaddr_storage at;
+	struct sockaddr_storage at = { 0 };
 	socklen_t size = sizeof at;
 	char host[INET6_ADDRSTRLEN] = "";
 	if (getsockname (self->fd, (struct sockaddr *) &at, &size) < 0)
