@@ -158,8 +158,6 @@ static void on_stream (void *context, conn_t *conn, int descriptor, const span_t
 	collector_t *self = context;
 	(void) conn;
 	mono_t now = now_of (self).mono;
-	if (n == 2 && self->world->hostile)
-		hostile_saw_stream (self->world->hostile, parts[0], parts[1]);
 	if (n != 2) {
 		core_refuse (self->core, REFUSAL_FRAMES);
 		model_refused (self->model, REFUSAL_FRAMES);
@@ -168,6 +166,9 @@ static void on_stream (void *context, conn_t *conn, int descriptor, const span_t
 	bool beat = prefixed (parts[0], "fabric/heartbeat/");
 	refusal_t reason = core_take (self->core, parts[0], parts[1], beat ? descriptor : -1, now_of (self));
 	const sealed_t *sealed = ledger_find (self->world->ledger, parts[0], parts[1]);
+	/* He learns nothing from what he made himself: that one may be signed with a stolen key. */
+	if (sealed && self->world->hostile)
+		hostile_saw_stream (self->world->hostile, parts[0], parts[1]);
 	model_offered (self->model, sealed, reason, now);
 	if (reason) {
 		sim_digest (self->world->sim, span_of (&reason, sizeof reason));
@@ -426,6 +427,10 @@ void collector_start (collector_t *self)
 	self->steady_since = sim_now (sim);
 	self->model = model_new (sim, self->world->ledger);
 	judge_run_begin (self->world->judge);
+	/* This release keeps no marks over a restart: what is used up passes once more, and even brings the
+	 * dead back. Storms show it. */
+	if (self->world->hostile && self->world->options.faults != FAULTS_STORM)
+		hostile_forget (self->world->hostile);
 	if (core_new (&options, &port, now_of (self), &self->core, &err)) {
 		sim_fail (sim, "the collector starts", "%s", err.text);
 		return;

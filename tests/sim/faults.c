@@ -145,6 +145,9 @@ static void jump (world_t *world, agent_t *agent, int64_t lasts)
 static void cut (world_t *world, agent_t *agent, int64_t lasts)
 {
 	(void) lasts;
+	/* A reset while the process is stopped takes more than one witness' word to tell from a death. */
+	if (agent->process.stopped && world->options.faults != FAULTS_STORM)
+		return;
 	world_disturb (world, (int) agent->index, end_of (world, AFTER_NS));
 	uint64_t which = sim_between (world->sim, 1, 3) & 3;
 	if (which & 1)

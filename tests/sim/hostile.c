@@ -316,6 +316,11 @@ void hostile_destroy (hostile_t **self_p)
 	*self_p = NULL;
 }
 
+void hostile_forget (hostile_t *self)
+{
+	self->seen = self->seen_controls = 0;
+}
+
 uint64_t hostile_attempts (const hostile_t *self)
 {
 	return self->attempts;

@@ -14,6 +14,8 @@ void hostile_end (hostile_t *self);
 /* He sees what comes to the collector. */
 void hostile_saw_stream (hostile_t *self, span_t topic, span_t envelope);
 void hostile_saw_control (hostile_t *self, span_t bytes);
+/* What he kept so far is gone. */
+void hostile_forget (hostile_t *self);
 uint64_t hostile_attempts (const hostile_t *self);
 
 #endif

@@ -125,6 +125,15 @@ static void pipe_free (pipe_t *self)
 	free (self);
 }
 
+/* What is in it arrives nowhere. */
+static void pipe_drop (pipe_t *self)
+{
+	while (self->first)
+		free (pipe_take (self));
+	if (self->detached && !self->scheduled)
+		pipe_free (self);
+}
+
 static void on_pump (void *context, uint64_t argument);
 
 static void pipe_schedule (pipe_t *self)
@@ -447,6 +456,12 @@ static void on_given_up (void *context, uint64_t argument)
 		if (self->pipes[d])
 			pipe_detach (self->pipes[d], KEEP_NONE);
 	}
+	/* What is under way from a process that died meets a closed door too. */
+	for (pipe_t *pipe = self->net->pipes, *next; pipe; pipe = next) {
+		next = pipe->next;
+		if (pipe->conn == self)
+			pipe_drop (pipe);
+	}
 	side_close (self, at);
 }
 
@@ -511,12 +526,8 @@ void net_killed (net_t *self, process_t *process)
 	}
 	for (pipe_t *pipe = self->pipes, *next; pipe; pipe = next) {
 		next = pipe->next;
-		if (process_at (pipe->conn, pipe->direction) != process)
-			continue;
-		while (pipe->first)
-			free (pipe_take (pipe));
-		if (pipe->detached && !pipe->scheduled)
-			pipe_free (pipe);
+		if (process_at (pipe->conn, pipe->direction) == process)
+			pipe_drop (pipe);
 	}
 }
 
