@@ -187,7 +187,7 @@ static void slow (world_t *world, agent_t *agent, int64_t lasts)
 	int64_t before = agent->path.latency_ns;
 	if (before >= 10 * NS_PER_MS)
 		return;
-	int64_t most = world->options.faults == FAULTS_STORM ? 600 * NS_PER_MS : 60 * NS_PER_MS;
+	int64_t most = world->options.faults == FAULTS_STORM ? 600 * NS_PER_MS : 30 * NS_PER_MS;
 	agent->path.latency_ns = sim_between (world->sim, 10 * NS_PER_MS, most);
 	sim_trace (world->sim, "the way to %s takes %.0f ms", agent->name,
 	        (double) agent->path.latency_ns / 1e6);

@@ -203,10 +203,14 @@ typedef enum { KEEP_SOME, KEEP_NONE } keep_t;
 static void pipe_detach (pipe_t *self, keep_t keep)
 {
 	net_t *net = self->conn->net;
+	/* What the program has not taken out yet may come after the news of the connection's end. */
+	int64_t wait = sim_chance (net->sim, 1, 3) ? sim_between (net->sim, 0, 50 * NS_PER_MS) : 0;
 	size_t n = keep == KEEP_SOME ? sim_below (net->sim, self->n + 1) : 0;
 	message_t **at = &self->first;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		(*at)->ready += wait;
 		at = &(*at)->next;
+	}
 	message_t *gone = *at;
 	*at = NULL;
 	self->last = at;
@@ -429,7 +433,8 @@ static void side_close_later (conn_t *self, direction_t at, int64_t delay)
 
 void conn_cut (conn_t *self)
 {
-	if (!self->sides[0].open && !self->sides[1].open)
+	/* Over a way that is cut off no reset comes either. */
+	if ((!self->sides[0].open && !self->sides[1].open) || self->options.path->blocked)
 		return;
 	sim_trace (self->net->sim, "%s is reset", self->options.name);
 	for (direction_t d = NET_TO_SERVER; d <= NET_TO_CLIENT; d++) {
