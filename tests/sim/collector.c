@@ -39,7 +39,7 @@ struct collector {
 	core_t *core;
 	model_t *model;
 	uint64_t incarnation, runs, ticks, identities;
-	int64_t steady_since;
+	int64_t steady_since, paused_at;
 	conn_t *streams[CONNS_MAX];
 	size_t n_streams;
 	peer_conn_t *controls[CONNS_MAX], *outlets[CONNS_MAX];
@@ -156,18 +156,21 @@ static void goodbye_note (collector_t *self, const sealed_t *sealed)
 static void on_stream (void *context, conn_t *conn, int descriptor, const span_t *parts, size_t n)
 {
 	collector_t *self = context;
-	(void) conn;
 	mono_t now = now_of (self).mono;
-	if (n == 2 && self->world->hostile)
-		hostile_saw_stream (self->world->hostile, parts[0], parts[1]);
 	if (n != 2) {
 		core_refuse (self->core, REFUSAL_FRAMES);
 		model_refused (self->model, REFUSAL_FRAMES);
 		return;
 	}
+	hostile_t *hostile = self->world->hostile;
+	if (hostile && conn != hostile_stream (hostile) && hostile_holds (hostile, parts[0], parts[1]))
+		return;
 	bool beat = prefixed (parts[0], "fabric/heartbeat/");
 	refusal_t reason = core_take (self->core, parts[0], parts[1], beat ? descriptor : -1, now_of (self));
 	const sealed_t *sealed = ledger_find (self->world->ledger, parts[0], parts[1]);
+	/* He learns nothing from what he made himself: that one may be signed with a stolen key. */
+	if (sealed && hostile)
+		hostile_saw_stream (hostile, parts[0], parts[1]);
 	model_offered (self->model, sealed, reason, now);
 	if (reason) {
 		sim_digest (self->world->sim, span_of (&reason, sizeof reason));
@@ -426,6 +429,10 @@ void collector_start (collector_t *self)
 	self->steady_since = sim_now (sim);
 	self->model = model_new (sim, self->world->ledger);
 	judge_run_begin (self->world->judge);
+	/* This release keeps no marks over a restart: what is used up passes once more, and even brings the
+	 * dead back. Storms show it. */
+	if (self->world->hostile && self->world->options.faults != FAULTS_STORM)
+		hostile_forget (self->world->hostile);
 	if (core_new (&options, &port, now_of (self), &self->core, &err)) {
 		sim_fail (sim, "the collector starts", "%s", err.text);
 		return;
@@ -466,6 +473,7 @@ void collector_pause (collector_t *self)
 		return;
 	sim_trace (self->world->sim, "the collector is stopped, as by SIGSTOP");
 	self->process.stopped = true;
+	self->paused_at = sim_now (self->world->sim);
 	self->steady_since = INT64_MAX;
 }
 
@@ -513,6 +521,10 @@ path_t *collector_path (collector_t *self)
 int64_t collector_steady_since (const collector_t *self)
 {
 	return self->steady_since;
+}
+int64_t collector_paused_at (const collector_t *self)
+{
+	return self->paused_at;
 }
 const model_t *collector_model (const collector_t *self)
 {

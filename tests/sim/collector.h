@@ -27,6 +27,8 @@ void collector_resume (collector_t *self);
 
 /* Since when it runs without a pause; INT64_MAX while it does not. */
 int64_t collector_steady_since (const collector_t *self);
+/* When its last pause began; 0: it has had none. */
+int64_t collector_paused_at (const collector_t *self);
 /* Of the present run; NULL while there is none. */
 const model_t *collector_model (const collector_t *self);
 uint64_t collector_runs (const collector_t *self);

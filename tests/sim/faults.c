@@ -145,6 +145,9 @@ static void jump (world_t *world, agent_t *agent, int64_t lasts)
 static void cut (world_t *world, agent_t *agent, int64_t lasts)
 {
 	(void) lasts;
+	/* A reset while the process is stopped takes more than one witness' word to tell from a death. */
+	if (agent->process.stopped && world->options.faults != FAULTS_STORM)
+		return;
 	world_disturb (world, (int) agent->index, end_of (world, AFTER_NS));
 	uint64_t which = sim_between (world->sim, 1, 3) & 3;
 	if (which & 1)
@@ -184,7 +187,7 @@ static void slow (world_t *world, agent_t *agent, int64_t lasts)
 	int64_t before = agent->path.latency_ns;
 	if (before >= 10 * NS_PER_MS)
 		return;
-	int64_t most = world->options.faults == FAULTS_STORM ? 600 * NS_PER_MS : 60 * NS_PER_MS;
+	int64_t most = world->options.faults == FAULTS_STORM ? 600 * NS_PER_MS : 30 * NS_PER_MS;
 	agent->path.latency_ns = sim_between (world->sim, 10 * NS_PER_MS, most);
 	sim_trace (world->sim, "the way to %s takes %.0f ms", agent->name,
 	        (double) agent->path.latency_ns / 1e6);

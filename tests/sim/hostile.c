@@ -8,11 +8,12 @@
 #include "wire/publisher.h"
 #include "wire/topic.h"
 
-enum { KEPT_MAX = 256, CONTROL_KEPT_MAX = 32 };
+enum { KEPT_MAX = 256, CONTROL_KEPT_MAX = 32, HELD_MAX = 16 };
 
 typedef struct {
 	uint8_t *bytes;
 	size_t sizes[2];
+	bool stale; /* held, and to be forgotten */
 } kept_t;
 
 struct hostile {
@@ -23,6 +24,7 @@ struct hostile {
 	conn_t *stream, *control;
 	kept_t kept[KEPT_MAX]; /* some of all times */
 	kept_t controls[CONTROL_KEPT_MAX];
+	kept_t held[HELD_MAX]; /* taken off their way; sizes[0] 0: none */
 	uint64_t seen, seen_controls, attempts;
 	bool ended;
 };
@@ -63,6 +65,40 @@ static void send (hostile_t *self, span_t topic, span_t envelope)
 {
 	const span_t parts[] = { topic, envelope };
 	conn_send (self->stream, NET_TO_SERVER, parts, 2);
+}
+
+/* One that he took off its way comes over his own connection, later than it should. */
+static void on_release (void *context, uint64_t at)
+{
+	hostile_t *self = context;
+	kept_t *held = &self->held[at];
+	if (!held->stale)
+		send (self, span_of (held->bytes, held->sizes[0]),
+		        span_of (held->bytes + held->sizes[0], held->sizes[1]));
+	held->sizes[0] = 0;
+	held->stale = false;
+}
+
+bool hostile_holds (hostile_t *self, span_t topic, span_t envelope)
+{
+	sim_t *sim = self->world->sim;
+	if (self->ended || topic.size == 0 || !sim_chance (sim, 1, 300))
+		return false;
+	for (uint64_t at = 0; at < HELD_MAX; at++) {
+		kept_t *held = &self->held[at];
+		if (held->sizes[0])
+			continue;
+		held->bytes = sim_grow (held->bytes, topic.size + envelope.size);
+		memcpy (held->bytes, topic.data, topic.size);
+		memcpy (held->bytes + topic.size, envelope.data, envelope.size);
+		held->sizes[0] = topic.size;
+		held->sizes[1] = envelope.size;
+		int64_t most = sim_chance (sim, 1, 4) ? 20 * NS_PER_S : 500 * NS_PER_MS;
+		sim_after (sim, sim_between (sim, NS_PER_MS, most), on_release, self, at);
+		self->attempts++;
+		return true;
+	}
+	return false;
 }
 
 /* One kept message, and a copy to spoil; size of both parts in ret. */
@@ -310,10 +346,24 @@ void hostile_destroy (hostile_t **self_p)
 		return;
 	for (size_t i = 0; i < KEPT_MAX; i++)
 		free (self->kept[i].bytes);
+	for (size_t i = 0; i < HELD_MAX; i++)
+		free (self->held[i].bytes);
 	for (size_t i = 0; i < CONTROL_KEPT_MAX; i++)
 		free (self->controls[i].bytes);
 	free (self);
 	*self_p = NULL;
+}
+
+conn_t *hostile_stream (const hostile_t *self)
+{
+	return self->stream;
+}
+
+void hostile_forget (hostile_t *self)
+{
+	self->seen = self->seen_controls = 0;
+	for (size_t i = 0; i < HELD_MAX; i++)
+		self->held[i].stale = self->held[i].sizes[0] != 0;
 }
 
 uint64_t hostile_attempts (const hostile_t *self)

@@ -147,6 +147,14 @@ static void took_lifecycle (judge_t *self, const Belfry__V1__Event *event)
 	node->since = sim_now (sim);
 	if (!down (node->state))
 		node->counted = false;
+	/* What happened during a pause of the collector's shows after it. */
+	int64_t steady = collector_steady_since (self->world->collector), calm = sim_now (sim);
+	if (calm - steady < SETTLE_NS && collector_paused_at (self->world->collector))
+		calm = collector_paused_at (self->world->collector);
+	if (!well (node->state) && agent->phase == AGENT_RUNS && process_runs (&agent->process) &&
+	        calm - agent->phase_since > SETTLE_NS && calm - agent->disturbed_until > SETTLE_NS)
+		sim_fail (sim, "nothing is said against who runs undisturbed", "%s: %s, %s", agent->name, to,
+		        lifecycle->reason);
 	if (down (node->state) && sim_now (sim) > agent->downable_until && agent->process.alive &&
 	        heard_now (self, agent) && (process_runs (&agent->process) || watched (self, agent)))
 		sim_fail (sim, "nobody is down who runs and can be reached", "%s: %s", agent->name,

@@ -28,7 +28,7 @@ typedef struct {
 	uint64_t incarnation, nonce, received, replayed;
 	bool from_first;
 	class_t volatiles, durables;
-	mono_t durables_since; /* when counting of them began; beats before bind nothing */
+	mono_t durables_since;   /* when counting of them began; beats before bind nothing */
 	beat_t beats[BEATS_MAX]; /* accepted, of this incarnation, a ring */
 	size_t n_beats;
 	uint64_t bound_volatile, bound_durable; /* by beats that bind surely */

@@ -125,6 +125,15 @@ static void pipe_free (pipe_t *self)
 	free (self);
 }
 
+/* What is in it arrives nowhere. */
+static void pipe_drop (pipe_t *self)
+{
+	while (self->first)
+		free (pipe_take (self));
+	if (self->detached && !self->scheduled)
+		pipe_free (self);
+}
+
 static void on_pump (void *context, uint64_t argument);
 
 static void pipe_schedule (pipe_t *self)
@@ -194,10 +203,14 @@ typedef enum { KEEP_SOME, KEEP_NONE } keep_t;
 static void pipe_detach (pipe_t *self, keep_t keep)
 {
 	net_t *net = self->conn->net;
+	/* What the program has not taken out yet may come after the news of the connection's end. */
+	int64_t wait = sim_chance (net->sim, 1, 3) ? sim_between (net->sim, 0, 50 * NS_PER_MS) : 0;
 	size_t n = keep == KEEP_SOME ? sim_below (net->sim, self->n + 1) : 0;
 	message_t **at = &self->first;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		(*at)->ready += wait;
 		at = &(*at)->next;
+	}
 	message_t *gone = *at;
 	*at = NULL;
 	self->last = at;
@@ -420,7 +433,8 @@ static void side_close_later (conn_t *self, direction_t at, int64_t delay)
 
 void conn_cut (conn_t *self)
 {
-	if (!self->sides[0].open && !self->sides[1].open)
+	/* Over a way that is cut off no reset comes either. */
+	if ((!self->sides[0].open && !self->sides[1].open) || self->options.path->blocked)
 		return;
 	sim_trace (self->net->sim, "%s is reset", self->options.name);
 	for (direction_t d = NET_TO_SERVER; d <= NET_TO_CLIENT; d++) {
@@ -446,6 +460,12 @@ static void on_given_up (void *context, uint64_t argument)
 	for (direction_t d = NET_TO_SERVER; d <= NET_TO_CLIENT; d++) {
 		if (self->pipes[d])
 			pipe_detach (self->pipes[d], KEEP_NONE);
+	}
+	/* What is under way from a process that died meets a closed door too. */
+	for (pipe_t *pipe = self->net->pipes, *next; pipe; pipe = next) {
+		next = pipe->next;
+		if (pipe->conn == self)
+			pipe_drop (pipe);
 	}
 	side_close (self, at);
 }
@@ -511,12 +531,8 @@ void net_killed (net_t *self, process_t *process)
 	}
 	for (pipe_t *pipe = self->pipes, *next; pipe; pipe = next) {
 		next = pipe->next;
-		if (process_at (pipe->conn, pipe->direction) != process)
-			continue;
-		while (pipe->first)
-			free (pipe_take (pipe));
-		if (pipe->detached && !pipe->scheduled)
-			pipe_free (pipe);
+		if (process_at (pipe->conn, pipe->direction) == process)
+			pipe_drop (pipe);
 	}
 }
 

@@ -13,7 +13,9 @@ typedef struct subscriber subscriber_t;
 typedef struct hostile hostile_t;
 typedef struct judge judge_t;
 
-/* STORM: HEAVY, all connections reset at once, and ways on which a handshake takes a second. */
+/* STORM: HEAVY, and what this release does not stand yet: connections reset whose process is stopped, all of
+ * them reset at once, ways on which a handshake takes a second, replays of what another run of the collector
+ * took. */
 typedef enum { FAULTS_NONE, FAULTS_LIGHT, FAULTS_HEAVY, FAULTS_STORM } faults_t;
 
 typedef struct {
