@@ -24,11 +24,12 @@ typedef struct {
 struct probing {
 	pthread_t thread;
 	bool started;
-	pthread_mutex_t lock; /* schedule, stop */
+	pthread_mutex_t lock; /* schedule, stop, ended */
 	pthread_cond_t changed;
 	schedule_t *schedule;
 	bool stop;
-	_Atomic bool ended, busy;
+	bool ended;
+	_Atomic bool busy;
 	_Atomic uint64_t progress;
 	_Atomic int64_t next_ns;
 	size_t n;
@@ -100,8 +101,9 @@ static void *run (void *arg)
 		schedule_finish (self->schedule, id, mono_now ());
 		atomic_store (&self->busy, false);
 	}
+	self->ended = true;
+	pthread_cond_signal (&self->changed);
 	pthread_mutex_unlock (&self->lock);
-	atomic_store (&self->ended, true);
 	return NULL;
 }
 
@@ -140,10 +142,14 @@ bool probing_destroy (probing_t **self_p, int64_t patience_ns)
 		pthread_mutex_lock (&self->lock);
 		self->stop = true;
 		pthread_cond_signal (&self->changed);
-		pthread_mutex_unlock (&self->lock);
 		struct timespec until = timespec_of (mono_add (mono_now (), patience_ns));
-		if (pthread_clockjoin_np (self->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+		while (!self->ended && pthread_cond_timedwait (&self->changed, &self->lock, &until) == 0)
+			;
+		bool ended = self->ended;
+		pthread_mutex_unlock (&self->lock);
+		if (!ended)
 			return false;
+		pthread_join (self->thread, NULL);
 	}
 	for (size_t i = 0; i < self->n; i++)
 		pthread_mutex_destroy (&self->items[i].lock);

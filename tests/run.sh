@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh PART: the tests of `./dev test PART`, which installs what they need first.
-#   all        unit, sim, fuzz (corpus), e2e; then units and simulator under ASan+UBSan; coverage
+#   all        unit, sim, fuzz (corpus), e2e; then the same under ASan+UBSan; coverage
 #   unit | sim | fuzz | e2e   that suite in ./build
 #   sanitize asan|tsan|ubsan  the suites that make sense under it
 #   coverage   line coverage of units and simulator
@@ -57,16 +57,16 @@ suite() {
 sanitize() {
   case $1 in
     asan)
-      say "units, simulator and fuzz corpus under AddressSanitizer and UndefinedBehaviorSanitizer"
+      say "units, simulator, fuzz corpus and programs under AddressSanitizer and UndefinedBehaviorSanitizer"
       configure build-asan -Dtests=true -Dbench=false -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
-      ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 suite build-asan unit sim fuzz ;;
+      ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 suite build-asan unit sim fuzz e2e ;;
     ubsan)
       configure build-ubsan -Dtests=true -Dbench=false -Db_sanitize=undefined -Dbuildtype=debugoptimized
       UBSAN_OPTIONS=print_stacktrace=1 suite build-ubsan unit sim fuzz ;;
     tsan)
       # Criterion does not start under ThreadSanitizer: the simulator and the real programs do.
       configure build-tsan -Dtests=true -Dbench=false -Db_sanitize=thread -Dbuildtype=debugoptimized
-      TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp second_deadlock_stack=1" suite build-tsan sim ;;
+      TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp second_deadlock_stack=1" suite build-tsan sim e2e ;;
     *) echo "test: '$1' is none of asan, tsan, ubsan" >&2; exit 2 ;;
   esac
 }

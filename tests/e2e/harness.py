@@ -75,10 +75,34 @@ class Fabric:
         return self
 
     def __exit__(self, *_):
-        for name in list(self.programs):
-            self.stop(name, signal.SIGKILL)
+        complaints = self.end()
         if not os.environ.get("BELFRY_KEEP"):
             shutil.rmtree(self.dir, ignore_errors=True)
+        assert not complaints, complaints
+
+    def end(self):
+        """Ends every program as a service manager would. What was wrong: an end that is none in time, or
+        in failure; a sanitizer's report in a log."""
+        complaints = []
+        programs, self.programs = self.programs, {}
+        for program in programs.values():
+            if program.poll() is None:
+                program.send_signal(signal.SIGCONT)
+                program.send_signal(signal.SIGTERM)
+        for name, program in programs.items():
+            try:
+                code = program.wait(30)
+            except subprocess.TimeoutExpired:
+                program.kill()
+                program.wait()
+                complaints.append(f"{name} does not end")
+                continue
+            if code not in (0, -signal.SIGTERM, -signal.SIGKILL):
+                complaints.append(f"{name} ended with {code}")
+        for path in sorted(self.dir.glob("*.log")):
+            if "Sanitizer:" in path.read_text(errors="replace") or "runtime error:" in path.read_text(errors="replace"):
+                complaints.append(f"a sanitizer's report in {path.name}")
+        return complaints
 
     # --- endpoints and configuration -----------------------------------------------------------
     @property
@@ -206,10 +230,12 @@ class Case(unittest.TestCase):
     def _end(self):
         result = getattr(self._outcome, "result", None)
         bad = [text for test, text in (result.failures + result.errors if result else []) if test is self]
-        if bad:
+        complaints = self.fabric.end()
+        if bad or complaints:
             for path in sorted(self.fabric.dir.glob("*.log")):
-                print(f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}", file=sys.stderr)
+                print(f"--- {path.name}\n{path.read_text(errors='replace')[-6000:]}", file=sys.stderr)
         self.fabric.__exit__()
+        self.assertEqual(complaints, [])
 
 
 def subscriber(endpoint, *prefixes):
@@ -226,6 +252,7 @@ def publisher(endpoint):
     """A PUB socket that connects to the intake, as a (possibly hostile) agent's does."""
     s = zmq.Context.instance().socket(zmq.XPUB)
     s.setsockopt(zmq.LINGER, 1000)
+    s.setsockopt(zmq.SNDHWM, 0)  # what a test sends arrives: a mark would drop in silence
     s.connect(endpoint)
     assert s.poll(10000), "no subscription from the collector"
     return s

@@ -16,6 +16,8 @@ class Hostile(Case):
         self.secret = belfry_wire.read_keyring(self.fabric.keyring)[1, None]
         self.tap = subscriber(self.fabric.stream_out)
         self.hostile = publisher(self.fabric.stream_in)
+        self.addCleanup(self.tap.close)
+        self.addCleanup(self.hostile.close)
 
     def capture(self, prefix=b"health/node/"):
         """A real message of the agent's, as it came through the collector."""
@@ -166,6 +168,7 @@ class Insecure(Case):
         self.fabric.collector().agent("n1")
         topic = b"health/node/demo/n1/agent/"
         pub = publisher(self.fabric.stream_in)
+        self.addCleanup(pub.close)
         pub.send_multipart([topic, belfry_wire.seal(topic, b"\x0a\x00", 1, b"k" * 32)])
         until(lambda: self.fabric.refusals().get("unverifiable") == 1, "refused as unverifiable")
 

@@ -81,6 +81,7 @@ class Path(Case):
 
         self.fabric.collector()
         tap = subscriber(self.fabric.stream_out)
+        self.addCleanup(tap.close)
         self.fabric.agent("n1").agent("n2")
         secret = belfry_wire.read_keyring(self.fabric.keyring)[1, None]
         seen, catalogues, sequences = {}, {}, {}
@@ -120,7 +121,7 @@ class Path(Case):
 
     def test_the_host_series_match_what_proc_says(self):
         self.fabric.collector().agent("n1")
-        done = self.fabric.run("tap", "metrics/samples/", "--json", "--count", "2", check=True)
+        done = self.fabric.run("tap", "metrics/samples/demo/n1/agent/", "--json", "--count", "2", check=True)
         samples = {}
         for line in done.stdout.splitlines():
             samples.update(json.loads(line).get("samples", {}))
