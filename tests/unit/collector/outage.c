@@ -38,7 +38,7 @@ static void teardown (void)
 /* Lives long enough for the collector to judge. */
 static void begin (void)
 {
-	fixture_live (fixture, signer, 4 * NS_PER_S);
+	fixture_live (fixture, signer, 5 * NS_PER_S);
 }
 
 TestSuite (outage, .init = setup, .fini = teardown);
