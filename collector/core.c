@@ -51,9 +51,34 @@ static void say (core_t *self, int level, const char *format, ...)
 
 /* The detector's and the alerts' hooks. */
 
+/* Who is suspect is most often well again before anybody reads it. */
+static void verdict_say (core_t *self, const verdict_t *verdict)
+{
+	char state[ENUM_TEXT_MAX], kind[ENUM_TEXT_MAX];
+	bool down = verdict->to == BELFRY__V1__NODE_STATE__NODE_STATE_DOWN;
+	int level = LOG_LEVEL_INFO;
+	switch (verdict->to) {
+	case BELFRY__V1__NODE_STATE__NODE_STATE_DOWN:
+	case BELFRY__V1__NODE_STATE__NODE_STATE_UNRESPONSIVE:
+	case BELFRY__V1__NODE_STATE__NODE_STATE_UNREACHABLE:
+		level = LOG_LEVEL_WARNING;
+		break;
+	case BELFRY__V1__NODE_STATE__NODE_STATE_SUSPECT:
+	case BELFRY__V1__NODE_STATE__NODE_STATE_ALIVE:
+		return;
+	default:
+		break;
+	}
+	say (self, level, "node '%s' is %s%s%s%s: %s", nodes_at (self->view.nodes, verdict->node)->name,
+	        enum_text (&belfry__v1__node_state__descriptor, (int) verdict->to, state), down ? " (" : "",
+	        down ? enum_text (&belfry__v1__node_kind__descriptor, (int) verdict->kind, kind) : "",
+	        down ? ")" : "", verdict->reason);
+}
+
 static void on_verdict (void *arg, const verdict_t *verdict, moment_t now)
 {
 	core_t *self = arg;
+	verdict_say (self, verdict);
 	self->cluster_dirty = true;
 	verdicts_take (self->verdicts, verdict, now);
 	alerts_node (self->alerts, nodes_at (self->view.nodes, verdict->node), now);

@@ -22,11 +22,11 @@
 /* A tick that comes later than this was a pause of the collector's own. */
 #define DETECTOR_PAUSE_NS (500 * NS_PER_MS)
 /* A witness counts after it was well for so long: what it did not hear may have been its own fault. */
-#define DETECTOR_WELL_NS (3 * NS_PER_S)
+#define DETECTOR_WELL_NS (2 * NS_PER_S)
 /* So long after its start and after a pause of its own the collector suspects, and judges nobody: what
  * waited in its queues is from before, connections that broke meanwhile are made again, and no witness
  * is known to be well. */
-#define DETECTOR_SETTLE_NS (3 * NS_PER_S)
+#define DETECTOR_SETTLE_NS (4 * NS_PER_S)
 /* So long messages made before a connection's end may still come out of its buffers. */
 #define DETECTOR_TAIL_NS (5 * NS_PER_S)
 /* So long after its goodbye a node's last messages may still come. */

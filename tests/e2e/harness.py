@@ -67,6 +67,7 @@ class Fabric:
         self.keyed, self.cluster = keyed, cluster
         self.base = free_port_base()
         self.programs = {}
+        self.ports = {}
         self.keyring = self.dir / "keyring"
         if keyed:
             self.run("keygen", "secret", "--epoch", "1", "--out", str(self.keyring), check=True, env={})
@@ -129,9 +130,9 @@ class Fabric:
         return path
 
     def agent_config(self, node, extra="", probes=None, security=None, state=None):
-        number = len(list(self.dir.glob("agent-*.yaml")))
         path = self.dir / f"agent-{state or node}.yaml"
-        port = self.base + 3 + number % 12
+        # Its own for good: two that start again must not meet at one.
+        port = self.base + 3 + self.ports.setdefault(state or node, len(self.ports)) % 12
         probes = probes or (
             f"probes:\n  health: {{interval: 500ms}}\n  nodes: {{interval: 200ms}}\n"
             f"  persistence: {{interval: 1s, stores: [{{name: data, type: directory, path: {self.dir}/store-{node}, "

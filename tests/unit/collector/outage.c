@@ -38,7 +38,7 @@ static void teardown (void)
 /* Lives long enough for the collector to judge. */
 static void begin (void)
 {
-	fixture_live (fixture, signer, 4 * NS_PER_S);
+	fixture_live (fixture, signer, 5 * NS_PER_S);
 }
 
 TestSuite (outage, .init = setup, .fini = teardown);
@@ -109,9 +109,11 @@ Test (outage, a_killed_agent_is_down_with_an_alert_and_recovers)
 	cr_assert_eq (status->status->n_alerts, 1);
 	belfry__v1__control__free_unpacked (status, NULL);
 
+	cr_assert (fixture_said (fixture, "node 'n1' is down (agent): its agent's process ended"));
 	restart (2);
 	cr_assert_eq (fixture_state (fixture, "n1"), ALIVE);
 	lifecycle_is (REJOINED, ALIVE);
+	cr_assert (fixture_said (fixture, "node 'n1' is rejoined: another incarnation of it speaks"));
 	cr_assert_eq (fixture_alert (fixture, "NodeDown", "n1"), RESOLVED);
 	event = fixture_published (fixture, ALERT);
 	cr_assert_eq (event->alert->state, RESOLVED);
