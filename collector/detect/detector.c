@@ -18,7 +18,7 @@
 #define LEFT BELFRY__V1__NODE_STATE__NODE_STATE_LEFT
 
 #define NEVER ((mono_t){ INT64_MAX })
-#define WEIGH_NS (50 * NS_PER_MS)
+#define WEIGH_NS (20 * NS_PER_MS)
 #define CLOCK_JUMP_NS NS_PER_S
 
 enum { DESCRIPTOR_MAX = 1 << 20 };
@@ -114,7 +114,7 @@ typedef struct {
 	evidence_t evidence;
 	int64_t delay_ns; /* as its newest beat says */
 	uint64_t incarnation;
-	mono_t goodbye_at, flap_at;
+	mono_t goodbye_at, flap_at, well_since; /* well_since: while ALIVE */
 	uint32_t flaps;
 	bool quiet; /* the suspicion began with silence */
 	/* The node's clock against ours, by the fastest message: when something was made. */
@@ -133,8 +133,10 @@ struct detector {
 	watch_t *watches;
 	uint32_t n, room;
 	uint32_t *owners; /* by descriptor: a node + 1, or 0 */
+	mono_t *orphans;  /* by descriptor: when a connection that no node was known by ended; 0: none did */
 	uint32_t n_owners;
-	mono_t ticked;
+	mono_t now; /* of the call under way */
+	mono_t ticked, settled_at;
 	int64_t paused_ns;
 };
 
@@ -146,6 +148,7 @@ int detector_new (detector_verdict_fn *verdict, void *arg, moment_t now, detecto
 	self->verdict = verdict;
 	self->arg = arg;
 	self->ticked = now.mono;
+	self->settled_at = mono_add (now.mono, DETECTOR_SETTLE_NS);
 	*ret = self;
 	return 0;
 }
@@ -157,6 +160,7 @@ void detector_destroy (detector_t **self_p)
 		return;
 	free (self->deadlines);
 	free (self->owners);
+	free (self->orphans);
 	free (self->watches);
 	free (self);
 	*self_p = NULL;
@@ -215,7 +219,8 @@ static bool witness_credible (void *arg, uint32_t witness)
 	if (witness >= self->n)
 		return false;
 	const watch_t *w = &self->watches[witness];
-	return (w->state == ALIVE || w->state == REJOINED) && w->delay_ns < DETECTOR_PAUSE_NS;
+	return w->state == ALIVE && w->delay_ns < DETECTOR_PAUSE_NS &&
+	       mono_since (self->now, w->well_since) >= DETECTOR_WELL_NS;
 }
 
 static bool silent_state (Belfry__V1__NodeState state)
@@ -241,6 +246,7 @@ static void apply (detector_t *self, uint32_t node, event_t event, moment_t now)
 {
 	watch_t *w = &self->watches[node];
 	const row_t *row = NULL;
+	self->now = now.mono;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows && !row; i++) {
 		if (rows[i].state == w->state && rows[i].event == event)
 			row = &rows[i];
@@ -263,6 +269,7 @@ static void apply (detector_t *self, uint32_t node, event_t event, moment_t now)
 		w->flap_at = now.mono;
 	}
 	w->state = row->next;
+	w->well_since = now.mono;
 	self->deadlines[node] = deadline_of (w, now.mono);
 	self->verdict (self->arg, &verdict, now);
 }
@@ -319,14 +326,20 @@ static void unlink_descriptor (detector_t *self, uint32_t node)
 
 static int descriptor_reserve (detector_t *self, int descriptor)
 {
+	/* None, known, or beyond what a process can have. */
 	if (descriptor < (int) self->n_owners || descriptor >= DESCRIPTOR_MAX)
 		return 0;
 	uint32_t n = descriptor < 128 ? 256 : (uint32_t) descriptor * 2;
-	uint32_t *grown = realloc (self->owners, n * sizeof *grown);
-	if (!grown)
+	uint32_t *owners = realloc (self->owners, n * sizeof *owners);
+	if (owners)
+		self->owners = owners;
+	mono_t *orphans = realloc (self->orphans, n * sizeof *orphans);
+	if (orphans)
+		self->orphans = orphans;
+	if (!owners || !orphans)
 		return -ENOMEM;
-	memset (grown + self->n_owners, 0, (n - self->n_owners) * sizeof *grown);
-	self->owners = grown;
+	memset (owners + self->n_owners, 0, (n - self->n_owners) * sizeof *owners);
+	memset (orphans + self->n_owners, 0, (n - self->n_owners) * sizeof *orphans);
 	self->n_owners = n;
 	return 0;
 }
@@ -337,12 +350,40 @@ static void link_descriptor (detector_t *self, uint32_t node, int descriptor)
 	if (w->descriptor == descriptor)
 		return;
 	unlink_descriptor (self, node);
-	/* One beyond what a process can have is as good as none. */
 	if (descriptor >= DESCRIPTOR_MAX)
 		return;
 	w->descriptor = descriptor;
 	w->next = self->owners[descriptor];
 	self->owners[descriptor] = node + 1;
+}
+
+static void connection_end (detector_t *self, uint32_t node, int descriptor, mono_t at)
+{
+	watch_t *w = &self->watches[node];
+	w->descriptor_ended = descriptor;
+	w->evidence.connected = false;
+	w->evidence.ended = true;
+	w->evidence.ended_at = at;
+}
+
+/* The connection that brought a message may have ended before anybody knew whose it was: so a collector
+ * that began to run again reads the end first, then what came before it. */
+static void connection_note (detector_t *self, uint32_t node, const sign_t *sign, bool first, moment_t now)
+{
+	const watch_t *w = &self->watches[node];
+	int descriptor = sign->descriptor;
+	if (descriptor >= DESCRIPTOR_MAX) {
+		unlink_descriptor (self, node);
+		return;
+	}
+	mono_t ended = self->orphans[descriptor];
+	bool recent = ended.ns && mono_since (now.mono, ended) <= DETECTOR_TAIL_NS;
+	/* Of the first message nobody knows when it was made; the next one will say. */
+	bool before = first || made_at (sign) + w->offset_ns <= ended.ns;
+	if (recent && before && w->descriptor != descriptor)
+		connection_end (self, node, descriptor, ended);
+	else
+		link_descriptor (self, node, descriptor);
 }
 
 int detector_heard (detector_t *self, uint32_t node, const sign_t *sign, moment_t now)
@@ -354,20 +395,20 @@ int detector_heard (detector_t *self, uint32_t node, const sign_t *sign, moment_
 	if (r)
 		return r;
 	evidence_t *evidence = &w->evidence;
-	bool returned = sign->incarnation > w->incarnation && w->incarnation != 0;
-	if (returned || w->incarnation == 0) {
+	bool first = sign->incarnation > w->incarnation, returned = first && w->incarnation != 0;
+	if (first) {
 		w->offset_known = evidence->ended = false;
+		evidence->began_at = returned ? now.mono : (mono_t){ 0 };
 		evidence->n_peers = w->flaps = 0;
 	} else if (stale (w, sign, now.mono)) {
 		return 0;
 	}
-	if (w->incarnation < sign->incarnation)
-		w->incarnation = sign->incarnation;
+	w->incarnation = sign->incarnation;
 	clock_note (w, sign, now.mono);
 	/* Made after an end, over a connection that it or a later beat names. */
 	evidence->ended = false;
 	if (sign->descriptor >= 0)
-		link_descriptor (self, node, sign->descriptor);
+		connection_note (self, node, sign, first, now);
 	evidence->connected = w->descriptor >= 0;
 	if (sign->beat)
 		beat_note (w, sign);
@@ -412,16 +453,13 @@ int detector_goodbye (detector_t *self, uint32_t node, uint64_t incarnation, boo
 
 void detector_disconnected (detector_t *self, int descriptor, moment_t now)
 {
-	if (descriptor < 0 || descriptor >= (int) self->n_owners)
+	if (descriptor < 0 || descriptor >= DESCRIPTOR_MAX || descriptor_reserve (self, descriptor))
 		return;
+	self->orphans[descriptor] = self->owners[descriptor] ? (mono_t){ 0 } : now.mono;
 	while (self->owners[descriptor]) {
 		uint32_t node = self->owners[descriptor] - 1;
-		watch_t *w = &self->watches[node];
 		unlink_descriptor (self, node);
-		w->descriptor_ended = descriptor;
-		w->evidence.connected = false;
-		w->evidence.ended = true;
-		w->evidence.ended_at = now.mono;
+		connection_end (self, node, descriptor, now.mono);
 		apply (self, node, ENDED, now);
 	}
 }
@@ -431,7 +469,8 @@ int detector_testify (detector_t *self, uint32_t node, uint32_t witness,
 {
 	watch_t *w;
 	int r = watch_of (self, node, &w);
-	if (r || node == witness)
+	self->now = now.mono;
+	if (r || node == witness || !witness_credible (self, witness))
 		return r;
 	evidence_testify (&w->evidence, witness, observation, now.mono);
 	return 0;
@@ -445,7 +484,7 @@ static void judge (detector_t *self, uint32_t node, moment_t now)
 	watch_t *w = &self->watches[node];
 	if (w->state == ALIVE || w->state == REJOINED)
 		apply (self, node, w->evidence.ended ? ENDED : QUIET, now);
-	if (silent_state (w->state)) {
+	if (silent_state (w->state) && now.mono.ns >= self->settled_at.ns) {
 		evidence_means_t means = evidence_weigh (&w->evidence, now.mono, witness_credible, self);
 		if (means != MEANS_NOTHING)
 			apply (self, node, events[means], now);
@@ -457,6 +496,7 @@ static void judge (detector_t *self, uint32_t node, moment_t now)
 static void excuse (detector_t *self, int64_t gap, mono_t now)
 {
 	self->paused_ns += gap;
+	self->settled_at = mono_add (now, DETECTOR_SETTLE_NS);
 	for (uint32_t i = 0; i < self->n; i++) {
 		evidence_excuse (&self->watches[i].evidence, gap, now);
 		self->deadlines[i] = deadline_of (&self->watches[i], now);
@@ -466,7 +506,7 @@ static void excuse (detector_t *self, int64_t gap, mono_t now)
 void detector_tick (detector_t *self, moment_t now)
 {
 	int64_t gap = mono_since (now.mono, self->ticked);
-	self->ticked = now.mono;
+	self->ticked = self->now = now.mono;
 	if (gap > DETECTOR_PAUSE_NS)
 		excuse (self, gap, now.mono);
 	for (uint32_t i = 0; i < self->n; i++) {

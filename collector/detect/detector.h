@@ -21,6 +21,12 @@
 #define DETECTOR_DELAY_MAX_NS (5 * NS_PER_S)
 /* A tick that comes later than this was a pause of the collector's own. */
 #define DETECTOR_PAUSE_NS (500 * NS_PER_MS)
+/* A witness counts after it was well for so long: what it did not hear may have been its own fault. */
+#define DETECTOR_WELL_NS (2 * NS_PER_S)
+/* So long after its start and after a pause of its own the collector suspects, and judges nobody: what
+ * waited in its queues is from before, connections that broke meanwhile are made again, and no witness
+ * is known to be well. */
+#define DETECTOR_SETTLE_NS (4 * NS_PER_S)
 /* So long messages made before a connection's end may still come out of its buffers. */
 #define DETECTOR_TAIL_NS (5 * NS_PER_S)
 /* So long after its goodbye a node's last messages may still come. */
@@ -66,7 +72,7 @@ int detector_expect (detector_t *self, uint32_t node, uint64_t interval_ns);
 int detector_goodbye (detector_t *self, uint32_t node, uint64_t incarnation, bool for_good, moment_t now);
 /* The connection ended, whosever it was. */
 void detector_disconnected (detector_t *self, int descriptor, moment_t now);
-/* What witness, a node too, saw of node. */
+/* What witness, a node too, saw of node; nothing is noted of one that is not well itself. */
 int detector_testify (detector_t *self, uint32_t node, uint32_t witness,
         const Belfry__V1__PeerObservation *observation, moment_t now);
 

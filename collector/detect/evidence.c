@@ -3,23 +3,31 @@
 
 #include "collector/detect/evidence.h"
 
+/* A peer needs so long to call a node silent. */
+#define HEARD_OUT_NS (600 * NS_PER_MS)
+
 typedef struct {
 	unsigned n;            /* peers whose word counts */
+	unsigned heard_out;    /* of them, those that told of the time well after the connection's end */
 	unsigned hear;         /* got an answer after the node fell silent here */
 	unsigned acknowledged; /* its kernel spoke to them after that */
 	unsigned refused;      /* its kernel says that nobody listens */
 	unsigned silent;       /* nothing, not even from its kernel */
 } count_t;
 
-/* An answer this much later than the last message here cannot be of the same moment of life. */
+/* What came before is of the same moment of life as the last message here. */
 static mono_t news_after (const evidence_t *self)
 {
-	return mono_add (self->heard_at, self->interval_ns + EVIDENCE_RETURN_NS);
+	return self->ended ? mono_add (self->ended_at, EVIDENCE_NEWS_ENDED_NS)
+	                   : mono_add (self->heard_at, self->interval_ns + EVIDENCE_NEWS_NS);
 }
 
-static bool counts (const testimony_t *peer, mono_t now, evidence_credible_fn *credible, void *arg)
+/* A peer that had no answer of this incarnation yet may speak of the last one's death. */
+static bool counts (const evidence_t *self, const testimony_t *peer, mono_t now,
+        evidence_credible_fn *credible, void *arg)
 {
-	return mono_since (now, peer->at) <= EVIDENCE_FRESH_NS && credible (arg, peer->witness);
+	return mono_since (now, peer->at) <= EVIDENCE_FRESH_NS && peer->answered_at.ns > self->began_at.ns &&
+	       credible (arg, peer->witness);
 }
 
 typedef enum { WORD_UNDECIDED, WORD_HEARS, WORD_ACKNOWLEDGED, WORD_REFUSED, WORD_RESET, WORD_SILENT } word_t;
@@ -29,11 +37,11 @@ static word_t word_of (const evidence_t *self, const testimony_t *peer, mono_t n
 	mono_t news = news_after (self);
 	if (peer->answered_at.ns > news.ns && mono_since (now, peer->answered_at) <= EVIDENCE_FRESH_NS)
 		return WORD_HEARS;
-	if (peer->state == BELFRY__V1__PEER_STATE__PEER_STATE_REFUSED && peer->at.ns > self->heard_at.ns)
-		return WORD_REFUSED;
 	if (peer->acknowledged_at.ns > news.ns &&
 	        mono_since (now, peer->acknowledged_at) <= EVIDENCE_ACKNOWLEDGED_NS)
 		return WORD_ACKNOWLEDGED;
+	if (peer->state == BELFRY__V1__PEER_STATE__PEER_STATE_REFUSED && peer->at.ns > self->heard_at.ns)
+		return WORD_REFUSED;
 	if (peer->state == BELFRY__V1__PEER_STATE__PEER_STATE_RESET)
 		return WORD_RESET;
 	if (peer->state == BELFRY__V1__PEER_STATE__PEER_STATE_SILENT &&
@@ -46,10 +54,11 @@ static count_t count (const evidence_t *self, mono_t now, evidence_credible_fn *
 {
 	count_t ret = { 0 };
 	for (uint32_t i = 0; i < self->n_peers; i++) {
-		if (!counts (&self->peers[i], now, credible, arg))
+		if (!counts (self, &self->peers[i], now, credible, arg))
 			continue;
 		word_t word = word_of (self, &self->peers[i], now);
 		ret.n++;
+		ret.heard_out += mono_since (self->peers[i].at, self->ended_at) >= HEARD_OUT_NS;
 		ret.hear += word == WORD_HEARS;
 		ret.acknowledged += word == WORD_ACKNOWLEDGED;
 		ret.refused += word == WORD_REFUSED;
@@ -62,10 +71,8 @@ static count_t count (const evidence_t *self, mono_t now, evidence_credible_fn *
 static evidence_means_t weigh_ended (const evidence_t *self, const count_t *count, mono_t now)
 {
 	int64_t since = mono_since (now, self->ended_at);
-	int64_t back = self->interval_ns + EVIDENCE_RETURN_NS / 3; /* a beat is due by then */
-	if (back < EVIDENCE_RETURN_NS)
-		back = EVIDENCE_RETURN_NS;
-	if (since < back || (count->n && since < EVIDENCE_PEERS_NS))
+	int64_t back = self->interval_ns + EVIDENCE_RETURN_NS;
+	if (since < back || (count->n && (since < EVIDENCE_PEERS_NS || !count->heard_out)))
 		return MEANS_NOTHING;
 	if (count->silent && count->silent == count->n) {
 		if (count->silent == 1 && since < EVIDENCE_PEERS_NS + EVIDENCE_ALONE_NS)
@@ -78,6 +85,7 @@ static evidence_means_t weigh_ended (const evidence_t *self, const count_t *coun
 
 static evidence_means_t weigh_silence (const evidence_t *self, const count_t *count, mono_t now)
 {
+	mono_t lived = self->proved_at.ns > self->heard_at.ns ? self->proved_at : self->heard_at;
 	int64_t silence = mono_since (now, self->heard_at);
 	if (count->silent >= 2)
 		return MEANS_GONE;
@@ -86,7 +94,7 @@ static evidence_means_t weigh_silence (const evidence_t *self, const count_t *co
 	if (count->silent && count->silent == count->n)
 		return MEANS_GONE;
 	/* A connection that stands is acknowledged by somebody, or the kernel gives it up in time. */
-	if (!self->connected && count->n == 0 && silence >= EVIDENCE_UNWATCHED_NS)
+	if (!self->connected && count->n == 0 && mono_since (now, lived) >= EVIDENCE_UNWATCHED_NS)
 		return MEANS_GONE;
 	return MEANS_STARVED;
 }
@@ -101,7 +109,9 @@ evidence_means_t evidence_weigh (
 		return MEANS_DIED;
 	if (c.acknowledged)
 		return MEANS_STARVED;
-	return self->ended ? weigh_ended (self, &c, now) : weigh_silence (self, &c, now);
+	/* An end after which somebody saw it live was no death, though nobody may see it any more. */
+	bool outlived = self->proved_at.ns > news_after (self).ns;
+	return self->ended && !outlived ? weigh_ended (self, &c, now) : weigh_silence (self, &c, now);
 }
 
 static mono_t before (mono_t now, uint64_t age_ns)
@@ -116,6 +126,7 @@ void evidence_testify (
 	if (observation->state == BELFRY__V1__PEER_STATE__PEER_STATE_NEVER ||
 	        observation->state == BELFRY__V1__PEER_STATE__PEER_STATE_UNSPECIFIED)
 		return;
+	testimony_t *peer;
 	uint32_t at = 0;
 	for (uint32_t i = 0; i < self->n_peers; i++) {
 		if (self->peers[i].witness == witness) {
@@ -128,8 +139,13 @@ void evidence_testify (
 	if (self->n_peers < EVIDENCE_PEERS_MAX)
 		at = self->n_peers++;
 found:
-	self->peers[at] = (testimony_t){ witness, observation->state, now, before (now, observation->age_ns),
+	peer = &self->peers[at];
+	*peer = (testimony_t){ witness, observation->state, now, before (now, observation->age_ns),
 		before (now, observation->acknowledged_age_ns) };
+	mono_t lived =
+	        peer->answered_at.ns > peer->acknowledged_at.ns ? peer->answered_at : peer->acknowledged_at;
+	if (lived.ns > self->proved_at.ns)
+		self->proved_at = lived;
 }
 
 static void move (mono_t *at, int64_t gap, mono_t now)
@@ -140,8 +156,10 @@ static void move (mono_t *at, int64_t gap, mono_t now)
 
 void evidence_excuse (evidence_t *self, int64_t gap, mono_t now)
 {
+	move (&self->began_at, gap, now);
 	move (&self->heard_at, gap, now);
 	move (&self->ended_at, gap, now);
+	move (&self->proved_at, gap, now);
 	for (uint32_t i = 0; i < self->n_peers; i++) {
 		move (&self->peers[i].at, gap, now);
 		move (&self->peers[i].answered_at, gap, now);
@@ -160,7 +178,7 @@ size_t evidence_sightings (const evidence_t *self, mono_t now, evidence_credible
 	for (uint32_t i = 0; i < self->n_peers; i++) {
 		const testimony_t *peer = &self->peers[i];
 		sighting_t *sighting = &out[n];
-		if (!counts (peer, now, credible, arg))
+		if (!counts (self, peer, now, credible, arg))
 			continue;
 		*sighting = (sighting_t){ peer->witness, NULL, mono_since (now, peer->at) };
 		switch (word_of (self, peer, now)) {

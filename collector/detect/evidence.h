@@ -20,16 +20,21 @@ enum { EVIDENCE_PEERS_MAX = 4, EVIDENCE_SIGHTINGS_MAX = EVIDENCE_PEERS_MAX + 2 }
 
 /* A report counts for so long: peers report every second, and at once when a state changes. */
 #define EVIDENCE_FRESH_NS (2500 * NS_PER_MS)
-/* After a connection's end, so long without a return; longer where beats are rarer. */
-#define EVIDENCE_RETURN_NS (300 * NS_PER_MS)
-/* With peers to hear, their word is waited for so long after a connection's end. */
-#define EVIDENCE_PEERS_NS NS_PER_S
+/* Beyond a beat's interval: an answer this much later than the last message here is news. */
+#define EVIDENCE_NEWS_NS (300 * NS_PER_MS)
+/* The same after a connection's end, which takes its process' answers along. */
+#define EVIDENCE_NEWS_ENDED_NS (100 * NS_PER_MS)
+/* After a connection's end, so long without a return where nobody else can say: one that was only
+ * reset is made again over four round trips, and then a beat is due. */
+#define EVIDENCE_RETURN_NS (800 * NS_PER_MS)
+/* With peers to hear, their word is waited for so long: they report every second. */
+#define EVIDENCE_PEERS_NS (1300 * NS_PER_MS)
 /* With fewer than three witnesses silence waits so much longer: 3 s in all for who beats every 200 ms. */
 #define EVIDENCE_ALONE_NS (2 * NS_PER_S)
 /* A connection that ended only after so much silence was given up by the kernel: keepalive and
  * TCP_MAXRT take 19 s and more, a process' end none. */
 #define EVIDENCE_GIVEN_UP_NS (15 * NS_PER_S)
-/* Silence, no peer, and nobody knows of a connection that could end. */
+/* Silence, no peer, and nobody knows of a connection that could end: so long after the last proof of life. */
 #define EVIDENCE_UNWATCHED_NS (30 * NS_PER_S)
 /* The kernel of a node that lives acknowledges probes, which go out every 200 ms. */
 #define EVIDENCE_UNACKNOWLEDGED_NS (500 * NS_PER_MS)
@@ -49,10 +54,12 @@ typedef struct {
 } testimony_t;
 
 typedef struct {
+	mono_t began_at;     /* when this incarnation took over from the last one; 0: it did not here */
 	mono_t heard_at;     /* the last sign of life here */
 	bool ended;          /* the connection that brought it ended, and none came back */
 	bool connected;      /* a connection of it is known, and stands */
 	mono_t ended_at;     /* when ended */
+	mono_t proved_at;    /* the newest moment of life that any peer told of */
 	int64_t interval_ns; /* between beats */
 	int64_t patience_ns; /* silence up to here is none */
 	testimony_t peers[EVIDENCE_PEERS_MAX];
@@ -74,8 +81,8 @@ typedef bool evidence_credible_fn (void *arg, uint32_t witness);
 evidence_means_t evidence_weigh (
         const evidence_t *self, mono_t now, evidence_credible_fn *credible, void *arg);
 
-/* Takes a peer's observation in, in place of its last one or of the oldest. One that never worked
- * testifies to nothing. */
+/* Takes a peer's observation in, in place of its last one or of the oldest. What never worked in this
+ * incarnation testifies to nothing. */
 void evidence_testify (
         evidence_t *self, uint32_t witness, const Belfry__V1__PeerObservation *observation, mono_t now);
 

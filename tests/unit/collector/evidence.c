@@ -58,11 +58,11 @@ static evidence_means_t means (const evidence_t *self, int64_t at_ns)
 	return evidence_weigh (self, mono_add (start, at_ns), everybody, NULL);
 }
 
-Test (evidence, an_end_alone_is_a_death_after_300_ms)
+Test (evidence, an_end_alone_is_a_death_after_a_second)
 {
 	evidence_t self = ended_node (MS (100));
-	cr_assert_eq (means (&self, MS (399)), MEANS_NOTHING);
-	cr_assert_eq (means (&self, MS (400)), MEANS_DIED);
+	cr_assert_eq (means (&self, MS (1099)), MEANS_NOTHING);
+	cr_assert_eq (means (&self, MS (1100)), MEANS_DIED);
 }
 
 Test (evidence, an_end_and_one_refused_connect_is_a_death_at_once)
@@ -94,7 +94,7 @@ Test (evidence, who_is_heard_by_a_peer_is_cut_off_even_if_the_connection_ended)
 	report (&self, 1, OK, MS (1000), MS (499), 0);
 	cr_assert_eq (means (&self, MS (1000)), MEANS_CUT);
 	self = ended_node (MS (10));
-	report (&self, 1, REFUSED, MS (1000), MS (499), 0);
+	report (&self, 1, REFUSED, MS (1000), MS (1100), MS (1100));
 	report (&self, 2, OK, MS (1000), MS (10), 0);
 	cr_assert_eq (means (&self, MS (1000)), MEANS_CUT);
 }
@@ -102,9 +102,11 @@ Test (evidence, who_is_heard_by_a_peer_is_cut_off_even_if_the_connection_ended)
 Test (evidence, an_answer_of_the_same_moment_as_the_last_message_is_no_news)
 {
 	evidence_t self = ended_node (MS (200));
-	report (&self, 1, OK, MS (510), MS (10), MS (10)); /* answered at +500: a beat and 300 ms */
+	report (&self, 1, OK, MS (310), MS (10), MS (10)); /* answered at +300: 100 ms after the end */
 	cr_assert_eq (means (&self, MS (520)), MEANS_NOTHING);
-	cr_assert_eq (means (&self, MS (1200)), MEANS_DIED);
+	self = silent_node ();
+	report (&self, 1, OK, MS (510), MS (10), MS (10)); /* answered at +500: a beat and 300 ms */
+	cr_assert_eq (means (&self, MS (1000)), MEANS_NOTHING);
 }
 
 Test (evidence, silence_with_acknowledgements_is_starved_and_no_sooner_than_they_are_news)
@@ -154,12 +156,50 @@ Test (evidence, who_beats_rarely_waits_longer)
 	cr_assert_eq (means (&self, MS (12000)), MEANS_STARVED);
 }
 
-Test (evidence, an_end_waits_a_second_for_the_peers_word)
+Test (evidence, an_end_waits_until_the_peers_were_heard)
 {
 	evidence_t self = ended_node (0);
 	report (&self, 1, RESET, MS (5), MS (150), MS (150));
-	cr_assert_eq (means (&self, MS (999)), MEANS_NOTHING);
-	cr_assert_eq (means (&self, MS (1000)), MEANS_DIED);
+	cr_assert_eq (means (&self, MS (2000)), MEANS_NOTHING, "that word is from before anybody could know");
+	report (&self, 1, RESET, MS (600), MS (750), MS (750));
+	cr_assert_eq (means (&self, MS (1299)), MEANS_NOTHING);
+	cr_assert_eq (means (&self, MS (1300)), MEANS_DIED);
+	self = ended_node (0);
+	report (&self, 1, OK, MS (5), MS (10), MS (10));
+	cr_assert_eq (means (&self, MS (5) + EVIDENCE_FRESH_NS), MEANS_NOTHING);
+	cr_assert_eq (means (&self, MS (6) + EVIDENCE_FRESH_NS), MEANS_DIED, "it will say nothing any more");
+}
+
+Test (evidence, a_refusal_of_an_earlier_incarnation_is_none)
+{
+	evidence_t self = ended_node (0);
+	self.began_at = mono_add (start, -MS (100));
+	report (&self, 1, REFUSED, MS (50), MS (300), MS (300));
+	report (&self, 2, REFUSED, MS (50), MS (300), MS (300));
+	cr_assert_eq (means (&self, MS (100)), MEANS_NOTHING);
+	report (&self, 1, REFUSED, MS (50), MS (90), MS (90));
+	cr_assert_eq (means (&self, MS (100)), MEANS_DIED);
+}
+
+Test (evidence, who_refused_and_acknowledges_again_listens)
+{
+	evidence_t self = silent_node ();
+	report (&self, 1, REFUSED, MS (1600), MS (1700), MS (20));
+	report (&self, 2, REFUSED, MS (1600), MS (1700), MS (20));
+	cr_assert_eq (means (&self, MS (1600)), MEANS_STARVED);
+}
+
+Test (evidence, who_lived_on_after_the_end_did_not_die_of_it)
+{
+	evidence_t self = ended_node (0);
+	report (&self, 1, SILENT, MS (2000), MS (2000), MS (50));
+	cr_assert_eq (means (&self, MS (2000)), MEANS_STARVED);
+	/* Nobody says anything any more: that is no proof of death, until it lasted. */
+	cr_assert_eq (means (&self, MS (10000)), MEANS_STARVED);
+	cr_assert_eq (means (&self, MS (1949) + EVIDENCE_UNWATCHED_NS), MEANS_STARVED);
+	cr_assert_eq (means (&self, MS (1950) + EVIDENCE_UNWATCHED_NS), MEANS_GONE);
+	report (&self, 1, REFUSED, MS (12500), MS (12500), MS (12500));
+	cr_assert_eq (means (&self, MS (12500)), MEANS_DIED);
 }
 
 Test (evidence, an_end_and_then_nothing_from_its_host_is_a_host_gone)
@@ -167,11 +207,11 @@ Test (evidence, an_end_and_then_nothing_from_its_host_is_a_host_gone)
 	evidence_t self = ended_node (0);
 	report (&self, 1, SILENT, MS (900), MS (900), MS (900));
 	report (&self, 2, SILENT, MS (900), MS (900), MS (900));
-	cr_assert_eq (means (&self, MS (1000)), MEANS_GONE);
+	cr_assert_eq (means (&self, MS (1300)), MEANS_GONE);
 	self = ended_node (0);
 	report (&self, 1, SILENT, MS (2500), MS (2500), MS (2500));
-	cr_assert_eq (means (&self, MS (2999)), MEANS_NOTHING);
-	cr_assert_eq (means (&self, MS (3000)), MEANS_GONE);
+	cr_assert_eq (means (&self, MS (3299)), MEANS_NOTHING);
+	cr_assert_eq (means (&self, MS (3300)), MEANS_GONE);
 }
 
 Test (evidence, an_edge_that_never_worked_testifies_to_nothing)
@@ -209,7 +249,7 @@ Test (evidence, more_peers_than_there_is_room_for_replace_the_oldest)
 	cr_assert_eq (self.peers[1].state, OK);
 }
 
-Test (evidence, ages_that_nobody_can_mean_are_never)
+Test (evidence, ages_that_nobody_can_mean_overflow_nothing)
 {
 	evidence_t self = silent_node ();
 	Belfry__V1__PeerObservation seen = BELFRY__V1__PEER_OBSERVATION__INIT;
@@ -218,9 +258,9 @@ Test (evidence, ages_that_nobody_can_mean_are_never)
 	evidence_testify (&self, 1, &seen, mono_add (start, MS (900)));
 	seen.age_ns = seen.acknowledged_age_ns = INT64_MAX;
 	evidence_testify (&self, 2, &seen, mono_add (start, MS (900)));
-	cr_assert_eq (means (&self, MS (1000)), MEANS_GONE);
+	cr_assert_eq (means (&self, MS (1000)), MEANS_NOTHING, "an edge that never worked");
 	sighting_t out[EVIDENCE_SIGHTINGS_MAX];
-	cr_assert_eq (evidence_sightings (&self, mono_add (start, MS (1000)), everybody, NULL, out), 3);
+	cr_assert_eq (evidence_sightings (&self, mono_add (start, MS (1000)), everybody, NULL, out), 1);
 	evidence_excuse (&self, NS_PER_S, mono_add (start, MS (5000)));
 }
 
