@@ -13,9 +13,9 @@
 /* After the last disturbance everybody is connected, welcomed and heard again: reconnects back off to 2 s,
  * Hello to 5 s. */
 #define SETTLE_NS (15 * NS_PER_S)
-/* From a process' death to the verdict, where nothing else happens: a second for the peers' word, and three
- * for one who has none. */
-#define DOWN_NS (4 * NS_PER_S)
+/* From a process' death to the verdict, where nothing else happens: 300 ms, and what the way and the ticks
+ * take. */
+#define DOWN_NS (600 * NS_PER_MS)
 /* The same whatever else happens, as long as the collector runs (EVIDENCE_UNWATCHED_NS). */
 #define DOWN_AT_LAST_NS (45 * NS_PER_S)
 #define GOODBYE_NS (2 * NS_PER_S)
