@@ -433,7 +433,7 @@ static void refusals_say (core_t *self)
 void core_tick (core_t *self, moment_t now)
 {
 	detector_tick (self->detector, now);
-	self->view.counters.paused_ns = (uint64_t) detector_paused_ns (self->detector);
+	self->view.counters.paused_seconds = (uint64_t) (detector_paused_ns (self->detector) / NS_PER_S);
 	cluster_tick (self, now);
 	verdicts_tick (self->verdicts, now);
 	alerts_tick (self->alerts, now);
