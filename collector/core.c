@@ -257,14 +257,10 @@ static void take_component (core_t *self, const taken_t *taken, moment_t now)
 static void take_gap (core_t *self, const taken_t *taken)
 {
 	const Belfry__V1__Gap *gap = taken->event->gap;
-	sequence_t *durables = &taken->node->durables;
 	self->view.counters.gaps++;
 	/* What the publisher itself says will never come is said, not silently lost: it counts as lost
 	 * by the gap's own number, and its places are filled. */
-	uint64_t first = gap->first > durables->first ? gap->first : durables->first;
-	uint64_t last = gap->last < first + SEQUENCE_WINDOW ? gap->last : first + SEQUENCE_WINDOW - 1;
-	for (uint64_t s = first; s <= last && s != 0; s++)
-		sequence_note (durables, s);
+	sequence_fill (&taken->node->durables, gap->first, gap->last);
 	taken->node->lost_durable_before += gap->count;
 }
 

@@ -66,6 +66,28 @@ int sequence_note (sequence_t *self, uint64_t seq)
 	return 0;
 }
 
+void sequence_fill (sequence_t *self, uint64_t first, uint64_t last)
+{
+	if (first < self->first)
+		first = self->first;
+	if (last > self->newest)
+		last = self->newest;
+	if (self->first == 0 || first > last)
+		return;
+	uint64_t missing = sequence_lost (self), filled = 0;
+	uint64_t window = self->newest >= SEQUENCE_WINDOW ? self->newest - SEQUENCE_WINDOW + 1 : 1;
+	/* What left the window unseen is nowhere noted one by one; what never was sent did not arrive. */
+	if (first < window) {
+		filled = (last < window ? last + 1 : window) - first;
+		first = window;
+	}
+	for (uint64_t s = first; s <= last; s++) {
+		filled += !bit_get (self, s);
+		bit_set (self, s);
+	}
+	self->received += filled < missing ? filled : missing;
+}
+
 void sequence_bind (sequence_t *self, uint64_t newest)
 {
 	if (self->first != 0 && newest > self->bound)

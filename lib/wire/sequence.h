@@ -36,6 +36,10 @@ void sequence_begin (sequence_t *self, uint64_t first);
  * SEQUENCE_E_TOO_OLD - (WINDOWED) left the window, or lies before the first. */
 int sequence_note (sequence_t *self, uint64_t seq);
 
+/* WINDOWED: the publisher says that first..last will never come: of what is missing at or below the newest
+ * those places count as filled, also where they have left the window. */
+void sequence_fill (sequence_t *self, uint64_t first, uint64_t last);
+
 /* The publisher says that it has sent up to newest: what is missing below is lost. */
 void sequence_bind (sequence_t *self, uint64_t newest);
 

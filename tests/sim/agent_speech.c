@@ -204,6 +204,6 @@ void agent_speak_apps (agent_t *self)
 		say_log (self, (Belfry__V1__Severity) sim_between (sim, 4, 5));
 	if (sim_chance (sim, 1, 8))
 		say_access (self);
-	for (uint32_t i = 0; i < 64 && self->flood; i++, self->flood--)
+	for (uint32_t i = 0; i < 300 && self->flood; i++, self->flood--)
 		say_access (self);
 }

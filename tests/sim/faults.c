@@ -172,6 +172,9 @@ static void block (world_t *world, agent_t *agent, int64_t lasts)
 	sim_trace (world->sim, "%s is cut off", agent->name);
 	world_disturb (world, (int) agent->index, end_of (world, lasts + 2 * AFTER_NS));
 	downable (world, agent, lasts + 2 * AFTER_NS);
+	/* More than a receiver's window of what nobody can hear. */
+	if (sim_chance (world->sim, 1, 4))
+		agent->flood = 6000;
 	path_block (world->net, &agent->path);
 	sim_after (world->sim, lasts, on_unblock, agent, 0);
 }

@@ -13,9 +13,10 @@
 /* After the last disturbance everybody is connected, welcomed and heard again: reconnects back off to 2 s,
  * Hello to 5 s. */
 #define SETTLE_NS (15 * NS_PER_S)
-/* From a process' death to the verdict, where nothing else happens: 300 ms, and what the way and the ticks
- * take. */
+/* From a process' death to the verdict, where nothing else happens, and what the way and the ticks take: 300
+ * ms where two others can say; a second where nobody can (EVIDENCE_RETURN_NS). */
 #define DOWN_NS (600 * NS_PER_MS)
+#define DOWN_ALONE_NS (1300 * NS_PER_MS)
 /* The same whatever else happens, as long as the collector runs (EVIDENCE_UNWATCHED_NS). */
 #define DOWN_AT_LAST_NS (45 * NS_PER_S)
 #define GOODBYE_NS (2 * NS_PER_S)
@@ -108,18 +109,17 @@ static bool heard_now (const judge_t *self, const agent_t *agent)
 	       node.incarnation == agent->incarnation && node.nonce == agent->boot_nonce;
 }
 
-/* Whether somebody could tell a process that is stopped from one that died: another node that can be asked.
- */
-static bool watched (const judge_t *self, const agent_t *agent)
+/* How many could tell a process that is stopped from one that died: other nodes that can be asked. */
+static uint32_t witnesses (const judge_t *self, const agent_t *agent)
 {
 	const world_t *world = self->world;
+	uint32_t n = 0;
 	for (uint32_t i = 0; i < world->options.nodes; i++) {
 		const agent_t *other = world->agents[i];
-		if (other != agent && process_runs (&other->process) && !other->path.blocked &&
-		        sim_now (world->sim) - other->phase_since > SETTLE_NS)
-			return true;
+		n += other != agent && process_runs (&other->process) && !other->path.blocked &&
+		     sim_now (world->sim) - other->phase_since > SETTLE_NS;
 	}
-	return false;
+	return n;
 }
 
 /* What is published. */
@@ -156,7 +156,7 @@ static void took_lifecycle (judge_t *self, const Belfry__V1__Event *event)
 		sim_fail (sim, "nothing is said against who runs undisturbed", "%s: %s, %s", agent->name, to,
 		        lifecycle->reason);
 	if (down (node->state) && sim_now (sim) > agent->downable_until && agent->process.alive &&
-	        heard_now (self, agent) && (process_runs (&agent->process) || watched (self, agent)))
+	        heard_now (self, agent) && (process_runs (&agent->process) || witnesses (self, agent)))
 		sim_fail (sim, "nobody is down who runs and can be reached", "%s: %s", agent->name,
 		        lifecycle->reason);
 }
@@ -272,7 +272,7 @@ static void look_dead (judge_t *self, const agent_t *agent, node_view_t *node)
 			sim_fail (sim, "NodeDown fires for a node that is down", "%s", agent->name);
 		return;
 	}
-	if (alone && dead_ns > DOWN_NS)
+	if (alone && dead_ns > (witnesses (self, agent) >= 2 ? DOWN_NS : DOWN_ALONE_NS))
 		sim_fail (sim, "who died is down within the bound", "%s: %s, %.1f s after its death",
 		        agent->name, state_text (node->state, text), (double) dead_ns / 1e9);
 	if (dead_ns > DOWN_AT_LAST_NS && watched > DOWN_AT_LAST_NS)

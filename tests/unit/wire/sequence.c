@@ -63,3 +63,28 @@ Test (sequence, a_bound_shows_a_lost_tail_until_it_arrives)
 	sequence_bind (&s, 2);
 	cr_assert_eq (sequence_lost (&s), 0);
 }
+
+Test (sequence, what_will_never_come_is_filled_also_beyond_the_window)
+{
+	sequence_t s;
+	sequence_init (&s, SEQUENCE_WINDOWED);
+	sequence_fill (&s, 1, 5);
+	cr_assert_eq (sequence_lost (&s), 0, "nothing known yet");
+	sequence_begin (&s, 1);
+	cr_assert_eq (sequence_note (&s, 1), 0);
+	const uint64_t last = 3 * SEQUENCE_WINDOW;
+	cr_assert_eq (sequence_note (&s, last + 1), 0);
+	cr_assert_eq (sequence_lost (&s), last - 1);
+	sequence_fill (&s, 2, last);
+	cr_assert_eq (sequence_lost (&s), 0);
+	cr_assert_eq (sequence_note (&s, last), SEQUENCE_E_SEEN);
+	/* Said twice, or about what is not known yet, it fills nothing more. */
+	sequence_fill (&s, 1, last + 100);
+	cr_assert_eq (sequence_lost (&s), 0);
+	cr_assert_eq (sequence_note (&s, last + 3), 0);
+	cr_assert_eq (sequence_lost (&s), 1);
+	sequence_fill (&s, last + 2, last + 2);
+	cr_assert_eq (sequence_lost (&s), 0);
+	sequence_fill (&s, last + 2, last + 1);
+	cr_assert_eq (sequence_lost (&s), 0);
+}
