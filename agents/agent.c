@@ -60,6 +60,7 @@ struct agent {
 	int timers[2];
 	int64_t peers_ns;
 	mono_t self_due, idle_due, alone_due;
+	bool debug_wanted;
 	bool confirmed; /* welcomed since the newest subscription */
 	bool started;   /* was said */
 };
@@ -95,6 +96,17 @@ static void stream_emit (void *arg, span_t topic, span_t envelope)
 	(void) !link_send (self->stream, parts, 2); /* an XPUB drops by itself: sequences show it */
 }
 
+/* Debug logs that nobody listens to need not leave their application. */
+static void applications_tell (agent_t *self)
+{
+	bool debug = demand_wanted (self->demand, CHANNEL_LOGGING, "debug");
+	if (debug == self->debug_wanted)
+		return;
+	self->debug_wanted = debug;
+	inlet_set_wanted (self->inlet, true,
+	        debug ? BELFRY__V1__SEVERITY__SEVERITY_DEBUG : BELFRY__V1__SEVERITY__SEVERITY_INFO);
+}
+
 static void on_stream (void *arg, link_t *link)
 {
 	agent_t *self = arg;
@@ -104,7 +116,7 @@ static void on_stream (void *arg, link_t *link)
 		size_t n = 0;
 		int r = link_receive (link, &frame, 1, &n);
 		if (r == -EAGAIN)
-			return;
+			break;
 		int did = r ? DEMAND_E_MALFORMED : demand_note (self->demand, frame_bytes (&frame));
 		frame_close (&frame);
 		if (did == DEMAND_E_HEARD) {
@@ -114,8 +126,9 @@ static void on_stream (void *arg, link_t *link)
 		if (did == DEMAND_E_HEARD || did == DEMAND_E_UNHEARD)
 			gate (self, now);
 		if (r && r != -EMSGSIZE)
-			return;
+			break;
 	}
+	applications_tell (self);
 }
 
 static void on_begun (void *arg, const incarnation_t *incarnation)
@@ -370,6 +383,7 @@ static int sockets_begin (agent_t *self, err_t *err)
 	free (uids);
 	if (r)
 		return r;
+	inlet_set_wanted (self->inlet, true, BELFRY__V1__SEVERITY__SEVERITY_INFO);
 	if ((r = net_context_new (1, &self->context)) ||
 	        (r = link_new (self->context, LINK_AGENT_STREAM, NULL, &self->stream)) ||
 	        (r = loop_add_link (self->loop, self->stream, on_stream, self)))

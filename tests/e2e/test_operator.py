@@ -114,6 +114,28 @@ class Running(Case):
         self.assertEqual(bad.returncode, 2)
         self.assertIn("message", bad.stderr)
 
+    def test_debug_logs_travel_only_while_somebody_listens(self):
+        self.fabric.collector().agent("n1")
+        env = {**self.fabric.environment(), "BELFRY_SOCKET": str(self.fabric.socket_of("n1"))}
+        send = ("send", "logging", "LogEntry", "level=debug")
+        everything = subprocess.Popen([str(BUILD / "belfry"), "tap", "logging/", "--json", "--no-snapshot", "--count", "1"],
+                                      env={**os.environ, **env}, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(everything.wait)
+        self.addCleanup(everything.kill)
+        for i in range(3):
+            self.assertEqual(self.fabric.run(*send, f"message=unheard {i}", env=env).returncode, 0)
+        tap = subprocess.Popen([str(BUILD / "belfry"), "tap", "logging/debug/", "--json", "--no-snapshot", "--count", "1",
+                                "--for", "20s"], env={**os.environ, **env}, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(tap.kill)
+        while tap.poll() is None:
+            self.assertEqual(self.fabric.run(*send, "message=heard", env=env).returncode, 0)
+        event = json.loads(tap.stdout.readline())
+        tap.stdout.close()
+        self.assertEqual(event["event"]["message"], "heard")
+        # logging/ is a prefix of logging/debug/, and gets what another's subscription brought: the same event.
+        self.assertEqual(json.loads(everything.stdout.readline())["event"]["message"], "heard")
+        everything.stdout.close()
+
     def test_a_full_disk_is_said_and_the_rest_goes_on(self):
         if os.geteuid() != 0:
             self.skipTest("needs root to mount a small file system")
