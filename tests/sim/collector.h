@@ -30,13 +30,11 @@ int64_t collector_steady_since (const collector_t *self);
 /* When its last pause began; 0: it has had none. */
 int64_t collector_paused_at (const collector_t *self);
 /* Of the present run; NULL while there is none. */
-const model_t *collector_model (const collector_t *self);
+model_t *collector_model (const collector_t *self);
 uint64_t collector_runs (const collector_t *self);
 
-/* Asks for the status, as a viewer does, and checks its figures against the model. *ret is freed by
+/* Asks as a viewer does; frames of a snapshot are checked on their way. The last answer, freed by
  * belfry__v1__control__free_unpacked; NULL while nobody answers. */
-Belfry__V1__Control *collector_status (collector_t *self);
-/* The snapshot is what it should be. */
-void collector_snapshot_check (collector_t *self);
+Belfry__V1__Control *collector_ask (collector_t *self, Belfry__V1__Control *control);
 
 #endif

@@ -8,6 +8,7 @@
 #include "collector.h"
 #include "faults.h"
 #include "hostile.h"
+#include "inspect.h"
 #include "judge.h"
 #include "subscriber.h"
 
@@ -86,7 +87,7 @@ static void on_status (void *context, uint64_t argument)
 {
 	world_t *self = context;
 	(void) argument;
-	Belfry__V1__Control *answer = collector_status (self->collector);
+	Belfry__V1__Control *answer = inspect_status (self);
 	if (answer)
 		judge_status (self->judge, answer->status);
 	belfry__v1__control__free_unpacked (answer, NULL);
@@ -97,7 +98,7 @@ static void on_snapshot (void *context, uint64_t argument)
 {
 	world_t *self = context;
 	(void) argument;
-	collector_snapshot_check (self->collector);
+	inspect_snapshot (self);
 	sim_after (self->sim, SNAPSHOT_NS, on_snapshot, self, 0);
 }
 
@@ -155,7 +156,7 @@ void world_run (world_t *self)
 	int64_t at;
 	if (sim_failure (sim, &text, &at))
 		return;
-	Belfry__V1__Control *answer = collector_status (self->collector);
+	Belfry__V1__Control *answer = inspect_status (self);
 	if (answer) {
 		judge_status (self->judge, answer->status);
 		judge_end (self->judge, answer->status);
@@ -163,7 +164,7 @@ void world_run (world_t *self)
 			clean_check (self, answer->status);
 	}
 	belfry__v1__control__free_unpacked (answer, NULL);
-	collector_snapshot_check (self->collector);
+	inspect_snapshot (self);
 	if (!subscriber_joined (self->subscriber))
 		sim_fail (sim, "a subscriber joins at last", "it did not");
 }
