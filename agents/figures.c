@@ -3,15 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* protobuf-c's messages borrow our strings and figures; nothing is freed through them. */
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text ? text : "" };
-	return u.out;
-}
+#include "base/borrow.h"
 
 static double *borrow_values (const double *values)
 {

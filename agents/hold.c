@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/borrow.h"
 #include "wire/describe.h"
 
 enum { PRIORITY_LOG, PRIORITY_ORDINARY, PRIORITY_AUDIT };
@@ -81,15 +82,6 @@ static bool room_make (hold_t *self, size_t size, uint8_t priority)
 		drop (self, victim);
 	}
 	return true;
-}
-
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text ? text : "" };
-	return u.out;
 }
 
 int hold_put (hold_t *self, const Belfry__V1__Event *event, const publisher_note_t *note, moment_t now)

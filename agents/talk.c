@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/borrow.h"
 #include "base/log.h"
 #include "wire/arena.h"
 #include "wire/control.h"
@@ -26,15 +27,6 @@ struct talk {
 	bool said;
 	talk_counters_t counters;
 };
-
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text };
-	return u.out;
-}
 
 static void send_control (talk_t *self, Belfry__V1__Control *control)
 {

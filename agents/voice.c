@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/borrow.h"
 #include "base/log.h"
 #include "wire/describe.h"
 #include "wire/topic.h"
@@ -36,15 +37,6 @@ struct voice {
 	size_t n_stores;
 	store_voice_t stores[];
 };
-
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text ? text : "" };
-	return u.out;
-}
 
 int voice_new (outbox_t *outbox, const char *const *stores, size_t n_stores, wall_t boot, moment_t now,
         voice_t **ret)

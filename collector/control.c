@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sodium.h>
 
+#include "base/borrow.h"
 #include "base/log.h"
 #include "collector/report.h"
 #include "collector/roster.h"
@@ -47,15 +48,6 @@ typedef struct {
 	bool proven; /* its MAC held, or there are no keys here */
 	moment_t now;
 } request_t;
-
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text };
-	return u.out;
-}
 
 int control_new (view_t *view, ingest_t *ingest, keyring_t *keyring, const core_port_t *port,
         const control_hooks_t *hooks, control_t **ret)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/borrow.h"
 #include "base/log.h"
 
 #define BEAT_NS (200 * NS_PER_MS)
@@ -40,20 +41,6 @@ struct herald {
 	Belfry__V1__Label labels[N_SERIES];
 	Belfry__V1__Label *labels_p[N_SERIES];
 };
-
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text };
-	return u.out;
-}
-
-char *herald_borrow (const char *text)
-{
-	return borrow (text);
-}
 
 const char *herald_name (const herald_t *self)
 {

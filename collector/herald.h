@@ -20,8 +20,6 @@ void herald_set_keyring (herald_t *self, keyring_t *keyring);
 
 /* collector.<name>. */
 const char *herald_name (const herald_t *self);
-/* Protobuf-c's structs want char *, and free nothing that we hand them. */
-char *herald_borrow (const char *text);
 
 /* Seals and publishes any event; a failure is counted, and said once a minute. */
 void herald_send (herald_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now);

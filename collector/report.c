@@ -7,14 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text ? text : "" };
-	return u.out;
-}
+#include "base/borrow.h"
 
 /* n pointers to n zeroed objects of that size. NULL without memory; n may be 0. */
 static void *array_of (arena_t *arena, size_t n, size_t size)

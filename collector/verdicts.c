@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/borrow.h"
 #include "wire/validate.h"
 
 enum { ACTIVE_NAMES_MAX = 256 };
@@ -108,8 +109,8 @@ void verdicts_take (verdicts_t *self, const verdict_t *verdict, moment_t now)
 		char age[DURATION_TEXT_MAX];
 		int64_t age_ns = seen->age_ns > 0 ? seen->age_ns : 0;
 		belfry__v1__evidence__init (&evidence[i]);
-		evidence[i].witness = herald_borrow (witness_name (self, seen->witness));
-		evidence[i].saw = herald_borrow (seen->saw);
+		evidence[i].witness = borrow (witness_name (self, seen->witness));
+		evidence[i].saw = borrow (seen->saw);
 		evidence[i].age_ns = (uint64_t) age_ns;
 		evidence_p[i] = &evidence[i];
 		snprintf (texts[i], sizeof texts[i], "%s: %s %s ago", evidence[i].witness, seen->saw,
@@ -127,7 +128,7 @@ void verdicts_take (verdicts_t *self, const verdict_t *verdict, moment_t now)
 	payload.evidence = evidence_p;
 	payload.detected_ns = (uint64_t) now.wall.ns;
 	payload.detection_ns = (uint64_t) (verdict->detection_ns > 0 ? verdict->detection_ns : 0);
-	payload.reason = herald_borrow (verdict->reason);
+	payload.reason = borrow (verdict->reason);
 	herald_node (self->herald, node, &payload, severity_of (verdict->to), now);
 
 	components_judge (self, node, now);

@@ -6,19 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/borrow.h"
 #include "collector/alert/alert.h"
 #include "conf/template.h"
 #include "wire/describe.h"
 #include "wire/validate.h"
-
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text ? text : "" };
-	return u.out;
-}
 
 typedef struct {
 	Belfry__V1__Label *items;

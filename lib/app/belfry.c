@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/uplink.h"
+#include "base/borrow.h"
 #include "base/utf8.h"
 
 enum {
@@ -189,16 +190,6 @@ static bool name_valid (const char *name, size_t max)
 {
 	size_t size = name ? strnlen (name, max + 1) : 0;
 	return size > 0 && size <= max && utf8_valid (name, size);
-}
-
-/* Packing only reads. */
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text ? text : "" };
-	return u.out;
 }
 
 /* A sentence that is in order is borrowed, else repaired in out, and cut to size with "..." at its end. */

@@ -2,6 +2,7 @@
  * twice but the event itself. The buffer grows to the largest event and stays. */
 
 #include "wire/publisher.h"
+#include "base/borrow.h"
 #include "wire/describe.h"
 #include "wire/envelope.h"
 #include "wire/topic.h"
@@ -68,16 +69,6 @@ static int buffer_reserve (publisher_t *self, size_t size)
 	self->buffer = grown;
 	self->buffer_size = size;
 	return 0;
-}
-
-/* Protobuf-c's header borrows our strings; nothing is freed through it. */
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text ? text : "" };
-	return u.out;
 }
 
 static int seal_and_emit (publisher_t *self, const Belfry__V1__Event *event, span_t topic, err_t *err)

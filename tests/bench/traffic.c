@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/borrow.h"
 #include "wire/publisher.h"
 #include "wire/topic.h"
 
@@ -42,15 +43,6 @@ static void die (const char *what, const char *why)
 {
 	fprintf (stderr, "bench: %s: %s\n", what, why);
 	exit (EXIT_FAILURE);
-}
-
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text };
-	return u.out;
 }
 
 static span_t keep (traffic_t *self, span_t bytes)

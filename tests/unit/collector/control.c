@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core_fixture.h"
+#include "base/borrow.h"
 
 static fixture_t *fixture;
 static signer_t *signer;
@@ -22,15 +23,6 @@ static void teardown (void)
 }
 
 TestSuite (control, .init = setup, .fini = teardown);
-
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text };
-	return u.out;
-}
 
 /* The answer to a hello: whether it was accepted, and the next incarnation named. */
 static bool hello (

@@ -4,17 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/borrow.h"
 #include "conf/rule.h"
 #include "wire/envelope.h"
-
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text };
-	return u.out;
-}
 
 void message_free (message_t *self)
 {

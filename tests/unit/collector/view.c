@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/borrow.h"
 #include "collector/roster.h"
 #include "collector/view/cluster.h"
 #include "collector/view/node.h"
@@ -26,15 +27,6 @@ static void teardown (void)
 }
 
 TestSuite (view, .init = setup, .fini = teardown);
-
-static char *borrow (const char *text)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = { text };
-	return u.out;
-}
 
 static mono_t at (int64_t seconds)
 {
