@@ -11,6 +11,7 @@ enum { STACK_SIZE = 128 * 1024 };
 struct worker {
 	loop_t *loop;
 	_Atomic int state;
+	pthread_t thread; /* to be joined when it is not idle: it still wakes the loop after its end */
 	worker_job_fn *job, *done;
 	void *arg;
 };
@@ -29,11 +30,15 @@ bool worker_destroy (worker_t **self_p)
 {
 	worker_t *self = *self_p;
 	*self_p = NULL;
-	if (!self || atomic_load (&self->state) != WORKER_RUNNING) {
-		free (self);
+	if (!self)
 		return true;
-	}
-	return false;
+	int state = atomic_load (&self->state);
+	if (state == WORKER_RUNNING)
+		return false;
+	if (state == WORKER_ENDED)
+		pthread_join (self->thread, NULL);
+	free (self);
+	return true;
 }
 
 static void *run (void *arg)
@@ -53,12 +58,10 @@ int worker_run (worker_t *self, worker_job_fn *job, worker_job_fn *done, void *a
 	self->done = done;
 	self->arg = arg;
 	pthread_attr_t attributes;
-	pthread_t thread;
 	pthread_attr_init (&attributes);
-	pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize (&attributes, STACK_SIZE);
 	atomic_store (&self->state, WORKER_RUNNING);
-	int r = pthread_create (&thread, &attributes, run, self);
+	int r = pthread_create (&self->thread, &attributes, run, self);
 	pthread_attr_destroy (&attributes);
 	if (r)
 		atomic_store (&self->state, WORKER_IDLE);
@@ -69,6 +72,7 @@ void worker_poll (worker_t *self)
 {
 	if (atomic_load (&self->state) != WORKER_ENDED)
 		return;
+	pthread_join (self->thread, NULL);
 	atomic_store (&self->state, WORKER_IDLE);
 	self->done (self->arg);
 }

@@ -93,8 +93,11 @@ static evidence_means_t weigh_silence (const evidence_t *self, const count_t *co
 		return MEANS_NOTHING;
 	if (count->silent && count->silent == count->n)
 		return MEANS_GONE;
-	/* A connection that stands is acknowledged by somebody, or the kernel gives it up in time. */
-	if (!self->connected && count->n == 0 && mono_since (now, lived) >= EVIDENCE_UNWATCHED_NS)
+	/* A connection that stands is acknowledged by somebody, or the kernel gives it up in time. Where none
+	 * is known this collector is no witness of its end, and one peer's word is enough. */
+	if (!self->connected && count->refused)
+		return MEANS_DIED;
+	if (!self->connected && mono_since (now, lived) >= EVIDENCE_UNWATCHED_NS)
 		return MEANS_GONE;
 	return MEANS_STARVED;
 }

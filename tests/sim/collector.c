@@ -165,8 +165,8 @@ static void on_stream (void *context, conn_t *conn, int descriptor, const span_t
 	hostile_t *hostile = self->world->hostile;
 	if (hostile && conn != hostile_stream (hostile) && hostile_holds (hostile, parts[0], parts[1]))
 		return;
-	bool beat = prefixed (parts[0], "fabric/heartbeat/");
-	refusal_t reason = core_take (self->core, parts[0], parts[1], beat ? descriptor : -1, now_of (self));
+	bool many = prefixed (parts[0], "metrics/") || prefixed (parts[0], "logging/"); /* as the fabric does */
+	refusal_t reason = core_take (self->core, parts[0], parts[1], many ? -1 : descriptor, now_of (self));
 	const sealed_t *sealed = ledger_find (self->world->ledger, parts[0], parts[1]);
 	/* He learns nothing from what he made himself: that one may be signed with a stolen key. */
 	if (sealed && hostile)

@@ -427,6 +427,14 @@ static void running_check (judge_t *self, const agent_t *agent, const Belfry__V1
 		        agent->name, node.newest_durable, agent->sealed_durable);
 }
 
+/* The incarnation that died never reached this collector, and the one before had said goodbye. */
+static bool unheard_after_goodbye (const agent_t *agent, const Belfry__V1__NodeView *view)
+{
+	bool gone = view->state == BELFRY__V1__NODE_STATE__NODE_STATE_STOPPED ||
+	            view->state == BELFRY__V1__NODE_STATE__NODE_STATE_LEFT;
+	return gone && view->incarnation < agent->incarnation;
+}
+
 void judge_end (judge_t *self, const Belfry__V1__StatusReply *status)
 {
 	sim_t *sim = self->world->sim;
@@ -443,7 +451,8 @@ void judge_end (judge_t *self, const Belfry__V1__StatusReply *status)
 		if (runs) {
 			running_check (self, agent, view);
 			components_check (self, agent, view, true);
-		} else if (agent->phase == AGENT_KILLED && !down (view->state)) {
+		} else if (agent->phase == AGENT_KILLED && !down (view->state) &&
+		           !unheard_after_goodbye (agent, view)) {
 			sim_fail (sim, "the view is the truth at last", "%s died, and is not down",
 			        agent->name);
 		} else if (view->n_components == AGENT_COMPONENTS) {

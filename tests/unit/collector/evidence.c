@@ -81,6 +81,26 @@ Test (evidence, a_refused_connect_without_an_end_needs_a_second_one)
 	cr_assert_eq (means (&self, MS (1000)), MEANS_DIED);
 }
 
+/* Messages came, but none that told which connection brought it. */
+Test (evidence, where_no_connection_is_known_one_refusal_is_enough_in_time)
+{
+	evidence_t self = silent_node ();
+	self.connected = false;
+	const int64_t enough = self.patience_ns + EVIDENCE_ALONE_NS;
+	report (&self, 1, REFUSED, enough - MS (100), enough, enough);
+	cr_assert_eq (means (&self, enough - 1), MEANS_NOTHING);
+	cr_assert_eq (means (&self, enough), MEANS_DIED);
+}
+
+Test (evidence, where_no_connection_is_known_silence_ends_in_a_verdict_whatever_peers_leave_open)
+{
+	evidence_t self = silent_node ();
+	self.connected = false;
+	report (&self, 1, RESET, MS (29900), MS (29950), MS (29950));
+	cr_assert_eq (means (&self, MS (29999)), MEANS_STARVED);
+	cr_assert_eq (means (&self, MS (30000)), MEANS_GONE);
+}
+
 Test (evidence, a_refusal_that_was_reported_before_the_last_message_is_of_an_earlier_life)
 {
 	evidence_t self = ended_node (MS (10));
