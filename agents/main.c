@@ -1,7 +1,6 @@
 /* belfry-agent: options, configuration, keys, then the agent (agent.h) until a signal ends it. SIGHUP
  * reads configuration and keyring again. */
 
-#include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -12,9 +11,19 @@
 #include "agents/agent.h"
 #include "agents/probes/child.h"
 #include "base/log.h"
+#include "conf/program.h"
 #include "net/loop.h"
 
-enum { EXIT_USAGE = 2 };
+static const program_about_t about = {
+	.name = "belfry-agent",
+	.component = "agent",
+	.file = AGENT_CONFIG_FILE,
+	.purpose =
+	        "Watches this host, its peers and its stores, takes in what applications say of themselves,\n"
+	        "and publishes it, signed, to Belfry's collectors.\n",
+	.signals = "SIGHUP reads configuration and keyring again and says what needs a restart;\n"
+	           "SIGTERM and SIGINT end it with a signed goodbye.\n",
+};
 
 typedef struct {
 	const char *file;
@@ -23,59 +32,19 @@ typedef struct {
 	keyring_t *keyring;
 } program_t;
 
-static void print_help (FILE *out)
-{
-	fprintf (out,
-	        "usage: belfry-agent [--config FILE] [--check]\n"
-	        "\n"
-	        "Watches this host, its peers and its stores, takes in what applications say of themselves,\n"
-	        "and publishes it, signed, to Belfry's collectors.\n"
-	        "\n"
-	        "  -c, --config FILE  the configuration; default " AGENT_CONFIG_FILE "\n"
-	        "      --check        say everything that is wrong with it, and end\n"
-	        "  -h, --help         this text\n"
-	        "      --version      the version\n"
-	        "\n"
-	        "SIGHUP reads configuration and keyring again and says what needs a restart;\n"
-	        "SIGTERM and SIGINT end it with a signed goodbye.\n"
-	        "\n"
-	        "Configuration:\n");
-	conf_print_reference (agent_config_table (), CONF_REFERENCE_HELP, out);
-}
-
-static void errors_say (const conf_errors_t *errors)
-{
-	char line[1024];
-	for (size_t i = 0; i < errors->n; i++)
-		log_error ("agent", "%s", conf_errors_line (errors, i, line, sizeof line));
-	if (errors->more)
-		log_error ("agent", "%zu more errors", errors->more);
-}
-
 /* Reload. */
 
 enum { CHANGES_MAX = 64 };
 
 typedef struct {
-	char taken[1024], waiting[1024];
 	Belfry__V1__Change changes[CHANGES_MAX], *changes_p[CHANGES_MAX];
 	size_t n;
-	bool from_start; /* compares with the start: what waits for a restart */
 } changes_t;
 
-static void name_append (char out[1024], const char *key)
-{
-	size_t size = strlen (out);
-	snprintf (out + size, 1024 - size, "%s%s", size ? ", " : "", key);
-}
-
-static void on_difference (void *arg, const conf_difference_t *difference)
+static void on_taken (void *arg, const conf_difference_t *difference)
 {
 	changes_t *changes = arg;
-	if (difference->reloadable == changes->from_start)
-		return;
-	name_append (changes->from_start ? changes->waiting : changes->taken, difference->key);
-	if (changes->from_start || changes->n == CHANGES_MAX)
+	if (changes->n == CHANGES_MAX)
 		return;
 	Belfry__V1__Change *change = changes->changes_p[changes->n] = &changes->changes[changes->n];
 	belfry__v1__change__init (change);
@@ -108,7 +77,7 @@ static void on_hangup (void *arg, agent_t *agent)
 	keyring_t *keyring = NULL;
 	err_t err = { "" };
 	if (agent_config_load (self->file, &config, &errors)) {
-		errors_say (&errors);
+		program_errors_say (&about, &errors);
 		log_error ("agent", "reload: nothing was changed, because of the errors above");
 		conf_errors_clear (&errors);
 		return;
@@ -128,16 +97,13 @@ static void on_hangup (void *arg, agent_t *agent)
 		}
 	}
 	static changes_t changes;
-	changes = (changes_t){ .from_start = false };
-	conf_diff (agent_config_table (), self->current, config, on_difference, &changes);
-	changes.from_start = true;
-	conf_diff (agent_config_table (), self->started, config, on_difference, &changes);
+	program_changes_t names;
+	changes.n = 0;
+	program_changes (
+	        agent_config_table (), self->started, self->current, config, &names, on_taken, &changes);
 	agent_reload (agent, config, keyring, changes.changes_p, changes.n);
 	log_set_level ((log_level_t) config->log_level);
-	log_info ("agent", "reloaded%s%s%s", keyring ? ": keyring" : "",
-	        changes.taken[0] ? (keyring ? ", " : ": ") : "", changes.taken);
-	if (changes.waiting[0])
-		log_warning ("agent", "these changes need a restart: %s", changes.waiting);
+	program_changes_say (&about, keyring ? "keyring" : "", &names);
 	changes_free (&changes);
 	if (self->current != self->started)
 		agent_config_destroy (&self->current);
@@ -177,43 +143,20 @@ static int run (program_t *self)
 
 int main (int argc, char **argv)
 {
-	enum { OPTION_CHECK = 1, OPTION_VERSION };
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-		{ "check", no_argument, NULL, OPTION_CHECK }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, OPTION_VERSION }, { 0 } };
 	program_t self = { 0 };
-	bool check = false;
+	program_options_t given;
+	int status;
 	if (argc > 1 && strcmp (argv[1], CHILD_ARGUMENT) == 0)
 		return child_main (argc, argv);
-	for (int c; (c = getopt_long (argc, argv, "c:h", options, NULL)) != -1;) {
-		switch (c) {
-		case 'c':
-			self.file = optarg;
-			break;
-		case OPTION_CHECK:
-			check = true;
-			break;
-		case 'h':
-			print_help (stdout);
-			return EXIT_SUCCESS;
-		case OPTION_VERSION:
-			puts ("belfry-agent " BELFRY_VERSION);
-			return EXIT_SUCCESS;
-		default:
-			fputs ("try belfry-agent --help\n", stderr);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind < argc) {
-		fprintf (stderr, "belfry-agent takes no argument '%s'; try --help\n", argv[optind]);
-		return EXIT_USAGE;
-	}
+	if (!program_options (&about, agent_config_table (), argc, argv, &given, &status))
+		return status;
+	self.file = given.file;
 	conf_errors_t errors = { 0 };
 	int r = agent_config_load (self.file, &self.started, &errors);
-	if (r || check) {
+	if (r || given.check) {
 		conf_errors_print (&errors, stderr);
 		if (!r)
-			printf ("%s: good\n", self.file ? self.file : AGENT_CONFIG_FILE);
+			printf ("%s: good\n", self.file ? self.file : about.file);
 		conf_errors_clear (&errors);
 		agent_config_destroy (&self.started);
 		return r ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -225,7 +168,7 @@ int main (int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	loop_block_signals ();
-	int status = run (&self);
+	status = run (&self);
 	keyring_destroy (&self.keyring);
 	if (self.current != self.started)
 		agent_config_destroy (&self.current);

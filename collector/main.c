@@ -2,7 +2,6 @@
  * signal ends it. SIGHUP reads configuration, rules and keyring again. */
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,10 +15,19 @@
 #include "collector/fabric.h"
 #include "collector/state.h"
 #include "conf/collector_config.h"
+#include "conf/program.h"
 #include "conf/rule.h"
 #include "net/loop.h"
 
-enum { EXIT_USAGE = 2 };
+static const program_about_t about = {
+	.name = "belfry-collector",
+	.component = "collector",
+	.file = COLLECTOR_CONFIG_FILE,
+	.purpose =
+	        "Verifies what Belfry's agents say, keeps the cluster's view, and republishes the stream.\n",
+	.signals = "SIGHUP reads configuration, rules and keyring again and says what needs a restart;\n"
+	           "SIGTERM and SIGINT end it with a goodbye on the stream.\n",
+};
 
 typedef struct {
 	const char *file;
@@ -29,34 +37,6 @@ typedef struct {
 	loop_t *loop;
 	int signo, failed;
 } program_t;
-
-static void print_help (FILE *out)
-{
-	fprintf (out,
-	        "usage: belfry-collector [--config FILE] [--check]\n"
-	        "\n"
-	        "Verifies what Belfry's agents say, keeps the cluster's view, and republishes the stream.\n"
-	        "\n"
-	        "  -c, --config FILE  the configuration; default " COLLECTOR_CONFIG_FILE "\n"
-	        "      --check        say everything that is wrong with it and its rules, and end\n"
-	        "  -h, --help         this text\n"
-	        "      --version      the version\n"
-	        "\n"
-	        "SIGHUP reads configuration, rules and keyring again and says what needs a restart;\n"
-	        "SIGTERM and SIGINT end it with a goodbye on the stream.\n"
-	        "\n"
-	        "Configuration:\n");
-	conf_print_reference (collector_config_table (), CONF_REFERENCE_HELP, out);
-}
-
-static void errors_say (log_level_t level, const conf_errors_t *errors)
-{
-	char line[1024];
-	for (size_t i = 0; i < errors->n; i++)
-		log_write (level, "collector", "%s", conf_errors_line (errors, i, line, sizeof line));
-	if (errors->more)
-		log_write (level, "collector", "%zu more errors", errors->more);
-}
 
 /* Configuration and rules, both or neither. Errors go to the log. */
 static int settings_load (
@@ -76,20 +56,6 @@ static int settings_load (
 
 /* Reload. */
 
-typedef struct {
-	char text[1024];
-	bool reloadable;
-} keys_t;
-
-static void on_difference (void *arg, const conf_difference_t *difference)
-{
-	keys_t *keys = arg;
-	if (difference->reloadable != keys->reloadable)
-		return;
-	size_t size = strlen (keys->text);
-	snprintf (keys->text + size, sizeof keys->text - size, "%s%s", size ? ", " : "", difference->key);
-}
-
 static void reload (program_t *self)
 {
 	conf_errors_t errors = { 0 };
@@ -98,7 +64,7 @@ static void reload (program_t *self)
 	keyring_t *keyring = NULL;
 	err_t err = { "" };
 	if (settings_load (self->file, &config, &rules, &errors)) {
-		errors_say (LOG_LEVEL_ERROR, &errors);
+		program_errors_say (&about, &errors);
 		log_error ("collector", "reload: nothing was changed, because of the errors above");
 		goto out;
 	}
@@ -108,19 +74,18 @@ static void reload (program_t *self)
 		log_error ("collector", "reload: nothing was changed: %s", err.text);
 		goto out;
 	}
-	keys_t taken = { .reloadable = true }, waiting = { .reloadable = false };
-	conf_diff (collector_config_table (), self->current, config, on_difference, &taken);
-	conf_diff (collector_config_table (), self->started, config, on_difference, &waiting);
+	program_changes_t changes;
+	program_changes (
+	        collector_config_table (), self->started, self->current, config, &changes, NULL, NULL);
 	size_t n_rules = rules->n;
 	if (fabric_reload (self->fabric, keyring, rules)) {
 		log_error ("collector", "reload: nothing was changed: the fabric takes no command");
 		goto out;
 	}
 	log_set_level ((log_level_t) config->log_level);
-	log_info ("collector", "reloaded: %zu rules%s%s%s", n_rules, keyring ? ", keyring" : "",
-	        taken.text[0] ? ", " : "", taken.text);
-	if (waiting.text[0])
-		log_warning ("collector", "these changes need a restart: %s", waiting.text);
+	char what[64];
+	snprintf (what, sizeof what, "%zu rules%s", n_rules, keyring ? ", keyring" : "");
+	program_changes_say (&about, what, &changes);
 	if (self->current != self->started)
 		collector_config_destroy (&self->current);
 	self->current = config;
@@ -256,43 +221,19 @@ static int run (program_t *self)
 
 int main (int argc, char **argv)
 {
-	enum { OPTION_CHECK = 1, OPTION_VERSION };
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-		{ "check", no_argument, NULL, OPTION_CHECK }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, OPTION_VERSION }, { 0 } };
 	program_t self = { 0 };
-	bool check = false;
-	for (int c; (c = getopt_long (argc, argv, "c:h", options, NULL)) != -1;) {
-		switch (c) {
-		case 'c':
-			self.file = optarg;
-			break;
-		case OPTION_CHECK:
-			check = true;
-			break;
-		case 'h':
-			print_help (stdout);
-			return EXIT_SUCCESS;
-		case OPTION_VERSION:
-			puts ("belfry-collector " BELFRY_VERSION);
-			return EXIT_SUCCESS;
-		default:
-			fputs ("try belfry-collector --help\n", stderr);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind < argc) {
-		fprintf (stderr, "belfry-collector takes no argument '%s'; try --help\n", argv[optind]);
-		return EXIT_USAGE;
-	}
+	program_options_t given;
+	int status;
+	if (!program_options (&about, collector_config_table (), argc, argv, &given, &status))
+		return status;
+	self.file = given.file;
 	conf_errors_t errors = { 0 };
 	rule_set_t *rules = NULL;
 	int r = settings_load (self.file, &self.started, &rules, &errors);
-	if (r || check) {
+	if (r || given.check) {
 		conf_errors_print (&errors, stderr);
 		if (!r)
-			printf ("%s: good, with %zu rules\n", self.file ? self.file : COLLECTOR_CONFIG_FILE,
-			        rules->n);
+			printf ("%s: good, with %zu rules\n", self.file ? self.file : about.file, rules->n);
 		conf_errors_clear (&errors);
 		rule_set_destroy (&rules);
 		collector_config_destroy (&self.started);
@@ -308,7 +249,7 @@ int main (int argc, char **argv)
 	descriptors_raise (self.started->nodes_max);
 	state_t *state = NULL;
 	net_context_t *context = NULL;
-	int status = start (&self, &state, &context, rules) ? EXIT_FAILURE : run (&self);
+	status = start (&self, &state, &context, rules) ? EXIT_FAILURE : run (&self);
 	net_context_destroy (&context);
 	state_close (&state);
 	if (self.current != self.started)
