@@ -90,6 +90,7 @@ lint() {
 
 case ${1:-all} in
   all)
+    say "units, simulator, fuzz corpus and the shipped programs"
     configure build -Dtests=true
     suite build unit sim fuzz e2e
     sanitize asan

@@ -51,7 +51,7 @@ typedef struct {
 
 static const char said_bye[] = "it said goodbye", said_good[] = "it said that it leaves for good",
                   is_back[] = "it speaks again", is_new[] = "another incarnation of it speaks",
-                  is_starved[] = "silent, and its kernel lives", is_cut[] = "silent here, and peers hear it",
+                  is_starved[] = "silent, and nothing says that it died", is_cut[] = "silent here, and peers hear it",
                   has_died[] = "its agent's process ended", is_gone[] = "nothing of its host answers";
 
 /* clang-format off */
