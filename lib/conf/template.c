@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/size.h"
 #include "base/utf8.h"
 #include "conf/word.h"
 
@@ -121,19 +122,13 @@ int template_check (const char *text, err_t *err)
 
 static void number_format (double value, const char *filter, char *out, size_t size)
 {
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
-	char duration[DURATION_TEXT_MAX];
+	char duration[DURATION_TEXT_MAX], bytes[SIZE_TEXT_MAX];
 	if (isnan (value)) {
 		snprintf (out, size, "unknown");
 	} else if (strcmp (filter, "percent") == 0) {
 		snprintf (out, size, "%.3g %%", value * 100);
 	} else if (strcmp (filter, "bytes") == 0) {
-		size_t i = 0;
-		while (fabs (value) >= 1024 && i + 1 < sizeof units / sizeof units[0]) {
-			value /= 1024;
-			i++;
-		}
-		snprintf (out, size, fabs (value) < 1000 ? "%.3g %s" : "%.0f %s", value, units[i]);
+		snprintf (out, size, "%s", size_format (value, bytes));
 	} else if (strcmp (filter, "duration") == 0 && fabs (value) < 9e9) {
 		snprintf (out, size, "%s", duration_format ((int64_t) (value * 1e9), duration));
 	} else {

@@ -2,6 +2,7 @@
  * bound is cut at the end, so a hostile event costs its bound and no more. */
 
 #include "base/clock.h"
+#include "base/size.h"
 #include "base/utf8.h"
 #include "wire/plan.h"
 #include "wire/render.h"
@@ -102,27 +103,15 @@ static size_t enter (text_t *self, const char *name)
 	return before;
 }
 
-static void put_size (buffer_t *out, uint64_t bytes)
-{
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double size = (double) bytes;
-	size_t i = 0;
-	while (size >= 1023.5 && i + 1 < sizeof units / sizeof units[0]) {
-		size /= 1024;
-		i++;
-	}
-	buffer_printf (out, i && size < 99.95 ? "%.1f%s" : "%.0f%s", size, units[i]);
-}
-
 static void put_u64 (text_t *self, const field_plan_t *plan, uint64_t value)
 {
-	char text[WALL_TEXT_MAX > DURATION_TEXT_MAX ? WALL_TEXT_MAX : DURATION_TEXT_MAX];
+	char text[WALL_TEXT_MAX > DURATION_TEXT_MAX ? WALL_TEXT_MAX : DURATION_TEXT_MAX], size[SIZE_TEXT_MAX];
 	if (plan->unit == UNIT_TIME && value <= INT64_MAX)
 		buffer_text (self->out, wall_format_rfc3339 ((wall_t){ (int64_t) value }, text));
 	else if (plan->unit == UNIT_DURATION && value <= INT64_MAX)
 		buffer_text (self->out, duration_format ((int64_t) value, text));
 	else if (plan->unit == UNIT_BYTES)
-		put_size (self->out, value);
+		buffer_text (self->out, size_format ((double) value, size));
 	else if (plan->field->type == PROTOBUF_C_TYPE_FIXED64 && plan->unit == UNIT_NONE)
 		buffer_printf (self->out, "%016" PRIx64, value);
 	else

@@ -10,6 +10,7 @@
 #include "agents/probes/child_wire.h"
 #include "agents/probes/level.h"
 #include "agents/probes/persistence/store_wire.h"
+#include "base/size.h"
 
 /* A growth counts with the weight of a minute. */
 #define GROWTH_TAU_S 60.0
@@ -317,17 +318,18 @@ static void samples_make (store_t *self, mono_t now)
 static void healthy_write (const store_t *self, char *text, size_t size)
 {
 	const walk_result_t *walk = self->tree.walks ? &self->tree.whole : &self->tree.under_way;
-	double mib = (double) walk->bytes / (1 << 20);
+	char bytes[SIZE_TEXT_MAX];
+	size_format ((double) walk->bytes, bytes);
 	if (!self->tree.walks)
-		snprintf (text, size, "%.1f MiB in %llu files so far, not all read yet", mib,
+		snprintf (text, size, "%s in %llu files so far, not all read yet", bytes,
 		        (unsigned long long) walk->files);
 	else if (walk->unread)
 		snprintf (text, size,
-		        "%.1f MiB in %llu files, without %llu directories that cannot be read (%.80s: %s)",
-		        mib, (unsigned long long) walk->files, (unsigned long long) walk->unread,
+		        "%s in %llu files, without %llu directories that cannot be read (%.80s: %s)", bytes,
+		        (unsigned long long) walk->files, (unsigned long long) walk->unread,
 		        walk->unread_name, strerror (walk->unread_error));
 	else
-		snprintf (text, size, "%.1f MiB in %llu files", mib, (unsigned long long) walk->files);
+		snprintf (text, size, "%s in %llu files", bytes, (unsigned long long) walk->files);
 }
 
 static void check_make (store_t *self, mono_t now)
