@@ -18,6 +18,10 @@
 enum { OUTSTANDING_MAX = 16, ADDRESS_MAX = 80 };
 #define RETRY_FIRST_NS (200 * NS_PER_MS)
 #define RETRY_MAX_NS (2 * NS_PER_S)
+/* A process that dies closes one socket after the other: a fresh connect may still be accepted, and broken
+ * at once. The next ones follow after 10, 20, 40 and 80 ms. */
+#define QUICK_FIRST_NS (10 * NS_PER_MS)
+enum { QUICK_MAX = 4 };
 
 typedef enum { LINE_IDLE, LINE_CONNECTING, LINE_STANDING } line_t;
 typedef enum { TROUBLE_NONE, TROUBLE_RESET, TROUBLE_REFUSED } trouble_t;
@@ -41,6 +45,8 @@ typedef struct {
 	bool greeted;
 	mono_t since, retry_at; /* since: this line state */
 	int64_t retry_ns;
+	unsigned quick;        /* quick retries since the last answer */
+	int timer;             /* of the next one; 0: none */
 	size_t first, waiting; /* ring of unanswered probes */
 	outstanding_t ring[OUTSTANDING_MAX];
 	size_t got;
@@ -147,6 +153,31 @@ static void acknowledgement_note (target_t *t, mono_t now)
 }
 
 static void connect_start (target_t *t, mono_t now);
+
+static void quick_due (void *arg, int id, moment_t now)
+{
+	target_t *t = arg;
+	(void) id;
+	t->timer = 0;
+	if (t->line == LINE_IDLE)
+		connect_start (t, now.mono);
+	state_note (t, now.mono);
+}
+
+/* Whether the next connect follows soon; else it is the ticks' affair. */
+static bool quick_retry (target_t *t, mono_t now)
+{
+	if (!t->worked || t->quick == QUICK_MAX || t->timer)
+		return false;
+	int id = loop_add_timer (t->peers->loop, QUICK_FIRST_NS << t->quick, 0, quick_due, t);
+	if (id < 0)
+		return false;
+	t->timer = id;
+	t->quick++;
+	line_close (t, now, RETRY_FIRST_NS);
+	return true;
+}
+
 static void probe_send (target_t *t, mono_t now);
 static void line_ready (void *arg, int fd, short revents);
 
@@ -169,6 +200,11 @@ static void line_fail (target_t *t, int error, mono_t now)
 		t->retry_ns = RETRY_FIRST_NS;
 		line_close (t, now, 0);
 		connect_start (t, now);
+		/* What it meets is the news, a round trip from now: a report of the break would go before it. */
+		if (t->line == LINE_CONNECTING)
+			return;
+	} else if (stood && t->trouble == TROUBLE_RESET && quick_retry (t, now)) {
+		return;
 	} else {
 		line_back_off (t, now);
 	}
@@ -243,6 +279,7 @@ static void answer_take (target_t *t, mono_t now)
 	t->worked = true;
 	t->trouble = TROUBLE_NONE;
 	t->retry_ns = RETRY_FIRST_NS;
+	t->quick = 0;
 }
 
 static void line_ready (void *arg, int fd, short revents)
@@ -386,6 +423,8 @@ void peers_observe (const peers_t *self, size_t i, mono_t now, peer_observation_
 
 static void target_free (target_t *t)
 {
+	if (t->timer)
+		loop_remove_timer (t->peers->loop, t->timer);
 	if (t->fd >= 0) {
 		loop_remove_fd (t->peers->loop, t->fd);
 		close (t->fd);

@@ -156,6 +156,8 @@ if [ "$mode" = demo ]; then
   done
   say "five nodes are up:"
   tap status
+  say "a collector that just began judges nobody for 4 s"
+  sleep 5
   victim=n3
   eval "pid=\$agent_$victim"
   say "killing the agent of $victim (pid $pid)"

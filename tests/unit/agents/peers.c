@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,22 @@ Test (peers, a_death_is_said_between_ticks)
 	TURN_UNTIL (changes > 0);
 	cr_assert (peers_take_changed (peers));
 	cr_assert_neq (seen (mono_now ()).state, BELFRY__V1__PEER_STATE__PEER_STATE_OK);
+}
+
+/* Its sockets close one after the other: the port may still accept what it will never answer. */
+Test (peers, a_target_that_accepts_once_more_while_it_dies_is_refused_without_a_tick)
+{
+	probe_target (endpoint (0), key);
+	UNTIL (seen (mono_now ()).answers >= 1);
+	mono_t began = mono_now ();
+	UNTIL (mono_since (mono_now (), began) > 250 * NS_PER_MS);
+	listener_destroy (&target);
+	int dying = bare_listener (0), last = -1;
+	fcntl (dying, F_SETFL, O_NONBLOCK);
+	TURN_UNTIL (last >= 0 || (last = accept (dying, NULL, NULL)) >= 0);
+	close (dying);
+	close (last);
+	TURN_UNTIL (seen (mono_now ()).state == BELFRY__V1__PEER_STATE__PEER_STATE_REFUSED);
 }
 
 Test (peers, a_stopped_target_is_silent_yet_its_kernel_acknowledges)
