@@ -35,7 +35,7 @@ struct core {
 	bool cluster_dirty, started;
 	mono_t cluster_due, expire_due, say_due;
 	uint64_t refused_said[REFUSAL_COUNT];
-	char refused_topic[TOPIC_SIZE_MAX + 1]; /* of the newest refusal, for the log */
+	char refused_topic[REFUSAL_COUNT][TOPIC_SIZE_MAX + 1]; /* of each reason's newest, for the log */
 };
 
 static void say (core_t *self, int level, const char *format, ...) PRINTF_LIKE (3, 4);
@@ -335,8 +335,8 @@ refusal_t core_take (core_t *self, span_t topic, span_t envelope, int descriptor
 	if (reason) {
 		self->view.refused[reason]++;
 		size_t size = topic.size < TOPIC_SIZE_MAX ? topic.size : TOPIC_SIZE_MAX;
-		memcpy (self->refused_topic, topic.data, size);
-		self->refused_topic[size] = '\0';
+		memcpy (self->refused_topic[reason], topic.data, size);
+		self->refused_topic[reason][size] = '\0';
 		if (clone)
 			clone_say (self, clone, now);
 		return reason;
@@ -415,14 +415,14 @@ static void refusals_say (core_t *self)
 			continue;
 		self->refused_said[i] = self->view.refused[i];
 		char topic[TOPIC_SIZE_MAX + 1];
-		snprintf (topic, sizeof topic, "%s", self->refused_topic);
+		snprintf (topic, sizeof topic, "%s", self->refused_topic[i]);
 		for (char *at = topic; *at; at++) {
 			if (*at < ' ' || *at > '~')
 				*at = '?';
 		}
-		say (self, LOG_LEVEL_WARNING,
-		        "refused %" PRIu64 " messages: %s (%s); newest refusal under topic '%s'", more,
-		        refusal_key ((refusal_t) i), refusal_help ((refusal_t) i), topic);
+		say (self, LOG_LEVEL_WARNING, "refused %" PRIu64 " messages: %s (%s)%s%s%s", more,
+		        refusal_key ((refusal_t) i), refusal_help ((refusal_t) i),
+		        *topic ? "; the newest under topic '" : "", topic, *topic ? "'" : "");
 	}
 }
 
