@@ -91,7 +91,8 @@ class Facts:
         for top_dir in ("agents", "collector"):
             for path in (ROOT / top_dir).rglob("*.[ch]"):
                 self.series |= set(re.findall(r'"((?:belfry|node)_[a-z0-9A-Z_]+)"', path.read_text(encoding="utf-8")))
-        self.header = source("lib/app/belfry.h")
+        self.headers = {"libbelfry.3": source("lib/app/belfry.h"),
+                        "libbelfry-client.3": source("lib/client/belfry_client.h")}
         self.pages_built = {p.name: p.read_text(encoding="utf-8") for p in (build / "docs" / "man").glob("*.[1-9]")}
         self.reference = (build / "docs" / "reference.md").read_text(encoding="utf-8")
 
@@ -333,17 +334,18 @@ def roff_text(text):
 
 
 def check_man_pages(pages, facts):
-    """Options of the daemons' pages are those of --help; libbelfry(3) has the header's prototypes."""
+    """Options of the daemons' pages are those of --help; a library's page has its header's prototypes."""
     for name, options in facts.programs.items():
         text = roff_text(facts.pages_built.get(f"{name}.8", "").split('.SH SIGNALS')[0])
         said = options_of(text)
         if said != options:
             yield f"{name}.8: options {sorted(said ^ options)} stand in one of page and --help"
     squeeze = lambda text: re.sub(r"\s+", "", text)
-    page = squeeze(roff_text(facts.pages_built.get("libbelfry.3", "")))
-    for prototype in re.findall(r"^BELFRY_API ([^;{]*;)", facts.header, re.M):
-        if squeeze(prototype) not in page:
-            yield f"libbelfry.3: lacks the prototype {' '.join(prototype.split())}"
+    for name, header in facts.headers.items():
+        page = squeeze(roff_text(facts.pages_built.get(name, "")))
+        for prototype in re.findall(r"^(?:BELFRY_API )?([a-z][^;{}()]* \**belfry_[a-z_]* \([^;{}]*\);)", header, re.M):
+            if squeeze(prototype) not in page:
+                yield f"{name}: lacks the prototype {' '.join(prototype.split())}"
 
 
 def script_page(name, text):
@@ -373,7 +375,8 @@ def made_up():
     facts.topics = {"alerts/", "alerts/error/", "health/", "health/node/"}
     facts.ports, facts.dashboard = {7701: "stream_in"}, 7780
     facts.series = {"node_load1", "node_vmstat_"}
-    facts.header, facts.pages_built = "BELFRY_API int x (void);", {"belfry-agent.8": "", "libbelfry.3": ""}
+    facts.headers = {"libbelfry.3": "BELFRY_API int belfry_x (void);\nint belfry_y (\n        int z);"}
+    facts.pages_built = {"belfry-agent.8": "", "libbelfry.3": ""}
     facts.reference = "made"
     return facts
 
@@ -423,8 +426,9 @@ def self_test():
     steps = "`x/f.yaml`\n```yaml f.yaml\nrules: []\n```\n```sh\nbuild/belfry check x/f.yaml\n```\n"
     assert not list(check_steps([markdown.parse("docs/guide.md", steps)], facts))
     assert list(check_steps([markdown.parse("docs/guide.md", steps.replace("check x/", "check y/"))], facts))
-    assert len(list(check_man_pages([], facts))) == 2, "an option and a prototype that are missing"
-    facts.pages_built = {"belfry-agent.8": ".B \\-\\-check\n", "libbelfry.3": '.BI "int x (" void );\n'}
+    assert len(list(check_man_pages([], facts))) == 3, "an option and two prototypes that are missing"
+    facts.pages_built = {"belfry-agent.8": ".B \\-\\-check\n",
+                         "libbelfry.3": '.BI "int belfry_x (" void );\n.BI "int belfry_y (int " z );\n'}
     assert not list(check_man_pages([], facts))
 
 
