@@ -135,7 +135,7 @@ static int run (program_t *self)
 	else
 		log_info ("agent", "ending");
 	if (!agent_destroy (&agent)) {
-		log_warning ("agent", "a probe hangs in the kernel; leaving without it");
+		log_warning ("agent", "a probe or a disk hangs in the kernel; leaving without it");
 		_exit (r ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -6,6 +6,9 @@
 #include "agents/worker.h"
 #include "base/log.h"
 
+/* A disk that takes longer hangs. */
+#define PATIENCE_NS NS_PER_S
+
 /* What the worker's thread does with the disk. */
 typedef enum { JOB_NONE, JOB_ADVANCE, JOB_CONFIRM } job_t;
 
@@ -55,7 +58,7 @@ bool tenure_destroy (tenure_t **self_p)
 	tenure_t *self = *self_p;
 	if (!self)
 		return true;
-	if (!worker_destroy (&self->worker))
+	if (!worker_destroy (&self->worker, PATIENCE_NS))
 		return false;
 	identity_destroy (&self->identity);
 	free (self);

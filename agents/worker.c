@@ -1,12 +1,13 @@
 #include "agents/worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 enum { WORKER_IDLE, WORKER_RUNNING, WORKER_ENDED };
-enum { STACK_SIZE = 128 * 1024 };
+enum { STACK_SIZE = 128 * 1024, WAIT_MS = 2 };
 
 struct worker {
 	loop_t *loop;
@@ -26,13 +27,16 @@ int worker_new (loop_t *loop, worker_t **ret)
 	return 0;
 }
 
-bool worker_destroy (worker_t **self_p)
+bool worker_destroy (worker_t **self_p, int64_t patience_ns)
 {
 	worker_t *self = *self_p;
 	*self_p = NULL;
 	if (!self)
 		return true;
-	int state = atomic_load (&self->state);
+	mono_t until = mono_add (mono_now (), patience_ns);
+	int state;
+	while ((state = atomic_load (&self->state)) == WORKER_RUNNING && mono_since (until, mono_now ()) > 0)
+		poll (NULL, 0, WAIT_MS);
 	if (state == WORKER_RUNNING)
 		return false;
 	if (state == WORKER_ENDED)

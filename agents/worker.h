@@ -15,9 +15,9 @@ typedef void worker_job_fn (void *arg);
 
 /* 0, or -ENOMEM with *ret untouched. */
 int worker_new (loop_t *loop, worker_t **ret);
-/* A job under way is left to itself: what it uses must outlive the process' end. NULL-safe. True when
- * nothing was under way. */
-bool worker_destroy (worker_t **self_p);
+/* Waits patience_ns for a job under way. True when it has ended; else it is left to itself, and what it
+ * uses must outlive the process' end. NULL-safe. */
+bool worker_destroy (worker_t **self_p, int64_t patience_ns);
 
 /* Runs job (arg) elsewhere; done (arg) follows from worker_poll. 0; -EBUSY while another job is under
  * way; -EAGAIN without a thread. */

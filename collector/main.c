@@ -178,7 +178,9 @@ static int start (program_t *self, state_t **state, net_context_t **context, rul
 	options.core.n_expected = config->expected_nodes.n;
 	randombytes_buf (&options.core.boot_nonce, sizeof options.core.boot_nonce);
 	uint64_t incarnation = options.core.incarnation;
-	bool insecure = !options.core.keyring;
+	if (!options.core.keyring)
+		log_warning ("collector",
+		        "INSECURE: events are neither signed nor checked, as the configuration says");
 	r = fabric_new (&options, &self->fabric, &err);
 	if (r) {
 		log_error ("collector", "%s", err.text);
@@ -188,9 +190,6 @@ static int start (program_t *self, state_t **state, net_context_t **context, rul
 	        "collector '%s' of cluster '%s', incarnation %" PRIu64 ": stream in %s, out %s, control %s",
 	        config->name, config->cluster, incarnation, fabric_stream_in (self->fabric),
 	        fabric_stream_out (self->fabric), fabric_control (self->fabric));
-	if (insecure)
-		log_warning ("collector",
-		        "INSECURE: events are neither signed nor checked, as the configuration says");
 	if (config->http)
 		log_info ("collector", "http: %s is configured, but this release serves no HTTP yet",
 		        config->http);

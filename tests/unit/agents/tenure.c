@@ -92,3 +92,12 @@ Test (tenure, a_state_directory_has_one_owner)
 	cr_assert_null (second);
 	cr_assert_not_null (strstr (err.text, directory), "%s", err.text);
 }
+
+Test (tenure, a_disk_that_is_still_at_work_is_waited_for_at_the_end)
+{
+	tenure_superseded (tenure, 9);
+	tenure_step (tenure);
+	cr_assert (tenure_destroy (&tenure), "a job of milliseconds is no hanging disk");
+	cr_assert_eq (tenure_new (loop, directory, on_begun, NULL, &tenure, &err), 0, "%s", err.text);
+	cr_assert_eq (tenure_incarnation (tenure)->incarnation, 10, "what it wrote holds");
+}
