@@ -104,19 +104,23 @@ start_agent() {
   eval "agent_$(echo "$1" | tr -c 'A-Za-z0-9\n' _)=$!"
 }
 
+tap() { build/belfry --config "$state/belfry.yaml" "$@"; }
+
+if tap status --timeout 300ms >/dev/null 2>&1; then
+  say "a collector answers on $control already: stop it first, or look at it with" >&2
+  say "  build/belfry --config $state/belfry.yaml status" >&2
+  exit 1
+fi
+
 build/belfry-collector --config "$state/collector.yaml" 2>>"$state/collector.log" &
 collector=$!
 pids=$collector
 for n in $nodes; do start_agent "$n"; done
 
-tap() { build/belfry --config "$state/belfry.yaml" "$@"; }
-
 # Wait until the cluster answers and every node is alive; a program that ended says why.
 tries=0
 wanted=$(echo "$nodes" | wc -w)
 while :; do
-  alive=$(tap status --json 2>/dev/null | grep -o '"state":"alive"' | wc -l) || alive=0
-  [ "$alive" -lt "$wanted" ] || break
   for p in $collector $agents; do
     kill -0 "$p" 2>/dev/null || {
       say "a program ended at its start:" >&2
@@ -124,6 +128,8 @@ while :; do
       exit 1
     }
   done
+  alive=$(tap status --json 2>/dev/null | grep -o '"state":"alive"' | wc -l) || alive=0
+  [ "$alive" -lt "$wanted" ] || break
   tries=$((tries + 1))
   if [ "$tries" -gt 150 ]; then
     say "no live cluster after 30 s; the logs are in $state/" >&2
