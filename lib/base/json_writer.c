@@ -160,7 +160,8 @@ void json_write_double (json_writer_t *self, double value)
 		if (strtod (text, NULL) == value)
 			break;
 	}
-	put_word (self, text);
+	/* -0 is an integer to readers that tell them apart, and an integer has no sign at zero. */
+	put_word (self, value == 0 && signbit (value) ? "-0.0" : text);
 }
 
 void json_write_time (json_writer_t *self, wall_t at)

@@ -9,6 +9,8 @@
 #include <string.h>
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5, DEPTH_MAX = 8 };
+/* Tags and lengths are numbers of 32 bits to other readers, who see no message in a longer one. */
+enum { VARINT_32_MAX = 5 };
 
 static const bool little_endian = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
 
@@ -62,12 +64,14 @@ static inline uint64_t little (const uint8_t *at, unsigned n)
 
 static inline bool take_value (const uint8_t **at, const uint8_t *end, unsigned wire, value_t *ret)
 {
-	size_t left = (size_t) (end - *at);
+	const uint8_t *start = *at;
+	size_t left = (size_t) (end - start);
 	switch (wire) {
 	case WIRE_VARINT:
 		return take_varint (at, end, &ret->number);
 	case WIRE_BYTES:
-		if (!take_varint (at, end, &ret->number) || ret->number > (size_t) (end - *at))
+		if (!take_varint (at, end, &ret->number) || *at - start > VARINT_32_MAX ||
+		        ret->number > (size_t) (end - *at))
 			return false;
 		ret->content = span_of (*at, (size_t) ret->number);
 		*at += ret->number;
@@ -312,7 +316,9 @@ static int decode (
 	while (self.at < self.end) {
 		uint64_t tag;
 		value_t value = { 0 };
-		if (!take_varint (&self.at, self.end, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
+		const uint8_t *head = self.at;
+		if (!take_varint (&self.at, self.end, &tag) || self.at - head > VARINT_32_MAX ||
+		        tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
 			return DECODE_E_MALFORMED;
 		unsigned wire = tag & 7;
 		if (!take_value (&self.at, self.end, wire, &value))

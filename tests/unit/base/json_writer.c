@@ -78,6 +78,12 @@ Test (json_writer, keeps_integers_exact)
 	expect ("\"-9223372036854775808\"");
 }
 
+Test (json_writer, keeps_the_sign_of_zero)
+{
+	json_write_double (&json, -0.0);
+	cr_assert_str_eq (buffer_string (&out), "-0.0");
+}
+
 Test (json_writer, writes_doubles_that_read_back)
 {
 	static const double values[] = { 0.1, 1.0 / 3, 1e-300, 1.7976931348623157e308, 5e-324, 123456789.125,

@@ -59,6 +59,15 @@ Test (decode, refuses_tags_and_wire_types_that_are_none)
 }
 
 /* Decoded, its node would be n1. */
+/* Others read a tag as 32 bits: with more padding than that they see no message. */
+Test (decode, refuses_a_tag_or_length_of_more_than_five_bytes)
+{
+	cr_expect_eq (refusal_of ("\x82\x81\x80\x80\x00\x00", 6), 0, "payload, its tag padded to five");
+	cr_expect_eq (refusal_of ("\x82\x81\x80\x80\x80\x00\x00", 7), DECODE_E_MALFORMED);
+	cr_expect_eq (refusal_of ("\x0a\x80\x80\x80\x80\x00", 6), 0, "header, its length padded to five");
+	cr_expect_eq (refusal_of ("\x0a\x80\x80\x80\x80\x80\x00", 7), DECODE_E_MALFORMED);
+}
+
 Test (decode, refuses_a_nul_inside_a_string)
 {
 	static const char bytes[] = "\x0a\x06\x12\x04n1\0x";

@@ -154,7 +154,7 @@ Test (render_json, has_null_for_what_is_no_number)
 	Belfry__V1__MetricBatch batch = BELFRY__V1__METRIC_BATCH__INIT;
 	batch.values = values;
 	batch.n_values = sizeof values / sizeof values[0];
-	cr_expect_str_eq (json_of (&batch.base), "{\"values\":[1,null,null,null,0.1,1e+300,-0]}");
+	cr_expect_str_eq (json_of (&batch.base), "{\"values\":[1,null,null,null,0.1,1e+300,-0.0]}");
 }
 
 Test (render_json, writes_bytes_as_hex_and_one_member_of_a_oneof)
