@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "agents/worker.h"
+#include "net/worker.h"
 #include "base/log.h"
 
 /* A disk that takes longer hangs. */

@@ -3,6 +3,7 @@
 
 #include "wire/validate.h"
 #include "base/utf8.h"
+#include "wire/chain.h"
 #include "wire/plan.h"
 #include "wire/topic.h"
 
@@ -224,6 +225,16 @@ static int check_gap (const Belfry__V1__Gap *self, err_t *err)
 	return 0;
 }
 
+static int check_checkpoint (const Belfry__V1__Checkpoint *self, err_t *err)
+{
+	if (self->journal.len != MARK_JOURNAL_SIZE || self->hash.len != CHAIN_HASH_SIZE ||
+	        self->public_key.len != CHAIN_PUBLIC_KEY_SIZE || self->signature.len != CHAIN_SIGNATURE_SIZE)
+		return error_set (err, -EINVAL,
+		        "journal, hash, public_key and signature are not %d, %d, %d and %d bytes",
+		        MARK_JOURNAL_SIZE, CHAIN_HASH_SIZE, CHAIN_PUBLIC_KEY_SIZE, CHAIN_SIGNATURE_SIZE);
+	return 0;
+}
+
 /* What single fields cannot tell. */
 static int check_sense (const Belfry__V1__Event *event, err_t *err)
 {
@@ -236,6 +247,8 @@ static int check_sense (const Belfry__V1__Event *event, err_t *err)
 		if (event->catalogue->hash == 0)
 			return error_set (err, -EINVAL, "hash is missing");
 		return 0;
+	case BELFRY__V1__EVENT__PAYLOAD_CHECKPOINT:
+		return check_checkpoint (event->checkpoint, err);
 	case BELFRY__V1__EVENT__PAYLOAD_THROUGHPUT:
 		if (event->throughput->window_ns == 0 && event->throughput->rate_per_second != 0)
 			return error_set (err, -EINVAL, "rate_per_second is not 0 although window_ns is");

@@ -74,6 +74,9 @@ static void expect_fields (const json_t *object, const ProtobufCMessageDescripto
 				cr_expect_str_eq (json_string_value (value), name);
 			break;
 		}
+		case PROTOBUF_C_TYPE_BYTES:
+			cr_expect_gt (json_string_length (value), 16, "%s.%s", descriptor->name, field->name);
+			break;
 		case PROTOBUF_C_TYPE_BOOL:
 			cr_expect (json_is_true (value));
 			break;

@@ -80,6 +80,10 @@ ProtobufCMessage *specimen_message (arena_t *arena, const ProtobufCMessageDescri
 		histogram->counts = take (arena, 2 * sizeof (uint64_t));
 		histogram->n_counts = 2;
 		histogram->counts[0] = 1;
+	} else if (descriptor == &belfry__v1__checkpoint__descriptor) {
+		Belfry__V1__Checkpoint *checkpoint = (Belfry__V1__Checkpoint *) message;
+		checkpoint->journal.len = 16;
+		checkpoint->signature = (ProtobufCBinaryData){ 64, take (arena, 64) };
 	}
 	return message;
 }
