@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <sqlite3.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,17 @@ int files_delete (const char *vfs, const char *path)
 	return r == SQLITE_OK || r == SQLITE_IOERR_DELETE_NOENT ? 0 : -EIO;
 }
 
+/* Piece by piece: what cannot be read is zeros, and what follows is read all the same. */
+static void file_take (sqlite3_file *file, uint8_t *to, sqlite3_int64 at, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		int n = size - done < 65536 ? (int) (size - done) : 65536;
+		if (file->pMethods->xRead (file, to + done, n, at + (sqlite3_int64) done) != SQLITE_OK)
+			memset (to + done, 0, (size_t) n);
+		done += (size_t) n;
+	}
+}
+
 int files_read (const char *vfs, const char *path, size_t max, void **ret, size_t *ret_size)
 {
 	sqlite3_file *file;
@@ -89,25 +101,44 @@ int files_read (const char *vfs, const char *path, size_t max, void **ret, size_
 	int r = file_open (vfs, path, SQLITE_OPEN_READONLY, &file);
 	if (r)
 		return r;
-	void *bytes = NULL;
+	uint8_t *bytes = NULL;
 	if (file->pMethods->xFileSize (file, &size) != SQLITE_OK || size < 0)
 		r = -EIO;
 	if (!r && (sqlite3_uint64) size > max)
 		size = (sqlite3_int64) max;
 	if (!r && !(bytes = malloc ((size_t) size + 1)))
 		r = -ENOMEM;
-	/* Piece by piece: what cannot be read is zeros, and what follows is read all the same. */
-	for (sqlite3_int64 at = 0; !r && at < size;) {
-		int n = size - at < 65536 ? (int) (size - at) : 65536;
-		char *to = (char *) bytes + at;
-		if (file->pMethods->xRead (file, to, n, at) != SQLITE_OK)
-			memset (to, 0, (size_t) n);
-		at += n;
-	}
+	if (!r)
+		file_take (file, bytes, 0, (size_t) size);
 	file_close (file);
 	if (r)
 		return r;
 	*ret = bytes;
 	*ret_size = (size_t) size;
 	return 0;
+}
+
+int files_scan (
+        const char *vfs, const char *path, size_t window, size_t overlap, files_scan_fn *scan, void *arg)
+{
+	sqlite3_file *file;
+	sqlite3_int64 size = 0;
+	int r = file_open (vfs, path, SQLITE_OPEN_READONLY, &file);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	uint8_t *bytes = malloc (window);
+	if (!bytes || overlap >= window)
+		r = -ENOMEM;
+	else if (file->pMethods->xFileSize (file, &size) != SQLITE_OK)
+		r = -EIO;
+	for (sqlite3_int64 at = 0; !r && at < size; at += (sqlite3_int64) (window - overlap)) {
+		size_t n = (sqlite3_uint64) (size - at) < window ? (size_t) (size - at) : window;
+		file_take (file, bytes, at, n);
+		scan (arg, span_of (bytes, n));
+		if (n < window)
+			break;
+	}
+	free (bytes);
+	file_close (file);
+	return r;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/span.h"
 
 enum { FILES_FCNTL_RENAME = 2000, FILES_PATH_MAX = 4096 };
 
@@ -21,5 +22,11 @@ int files_rename (const char *vfs, const char *from, const char *to);
 int files_delete (const char *vfs, const char *path);
 /* All of a file, malloc'ed, the caller's to free; at most max bytes of it. -ENOENT, -EIO, -ENOMEM. */
 int files_read (const char *vfs, const char *path, size_t max, void **ret, size_t *ret_size);
+
+/* Hands a file on in runs of window bytes, the end of each again before the next: whatever is no longer than
+ * overlap lies whole in one of them. 0 also where there is none; -EIO, -ENOMEM. */
+typedef void files_scan_fn (void *arg, span_t bytes);
+int files_scan (
+        const char *vfs, const char *path, size_t window, size_t overlap, files_scan_fn *scan, void *arg);
 
 #endif
