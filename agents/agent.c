@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/delivery.h"
 #include "agents/figures_self.h"
 #include "agents/inlet.h"
 #include "agents/listener.h"
@@ -29,6 +30,8 @@ enum { SUBSCRIPTION_BATCH = 64 };
 #define SELF_NS (5 * NS_PER_S)
 #define IDLE_NS NS_PER_S
 #define PROBES_PATIENCE_NS NS_PER_S
+#define DISK_PATIENCE_NS NS_PER_S
+#define LAST_TURN_NS (20 * NS_PER_MS)
 
 struct agent {
 	const agent_config_t *config;
@@ -40,6 +43,7 @@ struct agent {
 	link_t *stream;
 	demand_t *demand;
 	outbox_t *outbox;
+	delivery_t *delivery;
 	voice_t *voice;
 	listener_t *listener;
 	peers_t *peers;
@@ -78,9 +82,16 @@ static void gate (agent_t *self, moment_t now)
 	}
 	voice_repeat (self->voice);
 	watch_again (self->watch);
-	outbox_open (self->outbox, now);
+	outbox_open (self->outbox);
 	/* A beat tells the collector which connection is this node's, so that it knows when that one ends. */
 	voice_beat (self->voice, &self->beat, now);
+}
+
+/* Whether what is durable may be given numbers. */
+static void numbering (agent_t *self)
+{
+	const incarnation_t *incarnation = tenure_incarnation (self->tenure);
+	delivery_allow (self->delivery, incarnation, incarnation->certain && tenure_stands (self->tenure));
 }
 
 static void greet_all (agent_t *self, mono_t now)
@@ -136,9 +147,10 @@ static void on_begun (void *arg, const incarnation_t *incarnation)
 	agent_t *self = arg;
 	moment_t now = moment_now ();
 	log_info ("agent", "now incarnation %" PRIu64, incarnation->incarnation);
+	delivery_begun (self->delivery, self->says.incarnation, incarnation, now.mono);
 	self->says.incarnation = incarnation->incarnation;
 	self->says.boot_nonce = incarnation->boot_nonce;
-	outbox_set_incarnation (self->outbox, incarnation->incarnation, incarnation->boot_nonce, now.mono);
+	numbering (self);
 	/* Who welcomed the old number hears of the new one; who asked for it has its Hello scheduled, later
 	 * and later where two programs quarrel about a name. */
 	for (size_t i = 0; i < self->n_talks; i++) {
@@ -153,10 +165,10 @@ static void on_begun (void *arg, const incarnation_t *incarnation)
 static void on_welcomed (void *arg, talk_t *talk, const Belfry__V1__Welcome *welcome, bool newly)
 {
 	agent_t *self = arg;
-	(void) talk;
 	(void) newly;
 	self->confirmed = true;
 	tenure_accepted (self->tenure);
+	delivery_welcomed (self->delivery, talk, welcome, mono_now ());
 	if (welcome->want_catalogues) {
 		voice_repeat (self->voice);
 		watch_again (self->watch);
@@ -173,6 +185,7 @@ static void on_superseded (void *arg, talk_t *talk, uint64_t at_least)
 	        " or above. Is a second agent using this name?",
 	        talk_endpoint (talk), self->says.incarnation, at_least);
 	tenure_superseded (self->tenure, at_least);
+	numbering (self);
 	self->confirmed = false;
 	gate (self, moment_now ());
 }
@@ -182,6 +195,7 @@ static void on_lost (void *arg, talk_t *talk)
 	agent_t *self = arg;
 	if (self->roster_of == talk)
 		self->roster_of = NULL;
+	delivery_lost (self->delivery, talk);
 	for (size_t i = 0; i < self->n_talks; i++) {
 		if (talk_welcomed (self->talks[i]))
 			return;
@@ -189,6 +203,18 @@ static void on_lost (void *arg, talk_t *talk)
 	self->confirmed = false;
 	self->alone_due = mono_now ();
 	gate (self, moment_now ());
+}
+
+static void on_acknowledged (void *arg, talk_t *talk, const Belfry__V1__Ack *ack)
+{
+	agent_t *self = arg;
+	delivery_acknowledged (self->delivery, talk, ack, mono_now ());
+}
+
+static uint64_t on_oldest (void *arg, const talk_t *talk)
+{
+	agent_t *self = arg;
+	return delivery_oldest (self->delivery, talk);
 }
 
 static void on_roster (void *arg, talk_t *talk, const Belfry__V1__Roster *roster, uint32_t key_epoch)
@@ -226,8 +252,37 @@ static int on_application (void *arg, Belfry__V1__Event *event, const publisher_
 	int r = outbox_send (self->outbox, event, note, moment_now (), err);
 	if (r == OUTBOX_E_DROPPED)
 		return error_set (
-		        err, -ENOBUFS, "no collector hears this node, and memory for waiting events is full");
+		        err, -ENOBUFS, "the disk takes nothing, and memory for waiting events is full");
+	delivery_nudge (self->delivery);
 	return r < 0 ? r : 0;
+}
+
+static uint64_t on_newest (void *arg)
+{
+	const agent_t *self = arg;
+	return hold_newest_number (outbox_hold (self->outbox));
+}
+
+/* The spool's words. */
+
+static void on_durable (void *arg)
+{
+	agent_t *self = arg;
+	if (self->delivery)
+		delivery_nudge (self->delivery);
+}
+
+static void on_settled (void *arg, uint64_t number, mono_t now)
+{
+	agent_t *self = arg;
+	if (self->inlet)
+		inlet_settle (self->inlet, number, now);
+}
+
+static void on_damaged (void *arg, const spool_report_t *report)
+{
+	agent_t *self = arg;
+	voice_damage (self->voice, report->text, moment_now ());
 }
 
 /* Time. */
@@ -244,14 +299,15 @@ static void alone_say (agent_t *self, mono_t now)
 		return;
 	self->alone_due = mono_add (now, ALONE_AGAIN_NS);
 	log_warning ("agent",
-	        "no collector answers (%s%s); trying on, %zu events wait, %" PRIu64 " were dropped",
+	        "no collector answers (%s%s); trying on, %" PRIu64 " events wait, %" PRIu64 " were dropped",
 	        talk_endpoint (self->talks[0]), self->n_talks > 1 ? " and others" : "",
-	        hold_count (outbox_hold (self->outbox)), hold_dropped (outbox_hold (self->outbox)));
+	        delivery_figures (self->delivery)->events + hold_count (outbox_hold (self->outbox)),
+	        hold_dropped (outbox_hold (self->outbox)));
 }
 
 static void self_say (agent_t *self, moment_t now)
 {
-	self_figures_from_t from = { self->outbox, self->inlet, self->listener, self->peers,
+	self_figures_from_t from = { self->outbox, self->delivery, self->inlet, self->listener, self->peers,
 		watch_probing (self->watch), self->talks, self->n_talks };
 	voice_self (self->voice, self_figures_read (self->self_figures, &from), now);
 }
@@ -281,7 +337,10 @@ static void on_beat (void *arg, int id, moment_t now)
 	}
 	if (due (&self->self_due, SELF_NS, now.mono))
 		self_say (self, now);
+	voice_spool (self->voice, delivery_figures (self->delivery));
 	voice_beat (self->voice, &self->beat, now);
+	numbering (self);
+	delivery_step (self->delivery, now);
 	if (self->listener && due (&self->idle_due, IDLE_NS, now.mono))
 		listener_tick (self->listener, now.mono);
 	alone_say (self, now.mono);
@@ -346,6 +405,7 @@ static int core_begin (agent_t *self, moment_t now, err_t *err)
 	        (r = peers_new (self->loop, config->node, nonce, &self->peers)) ||
 	        (r = self_figures_new (&self->self_figures)))
 		return error_set (err, r, "out of memory");
+	const delivery_hooks_t delivery = { self, on_settled, on_damaged };
 	if ((r = outbox_new (&options, self->demand, stream_emit, self, &self->outbox, err)))
 		return r;
 	const char **names = calloc (config->probes.persistence.stores.n + 1, sizeof *names);
@@ -356,7 +416,10 @@ static int core_begin (agent_t *self, moment_t now, err_t *err)
 	r = voice_new (
 	        self->outbox, names, config->probes.persistence.stores.n, wall_boot (), now, &self->voice);
 	free (names);
-	return r ? error_set (err, r, "out of memory") : 0;
+	if (r)
+		return error_set (err, r, "out of memory");
+	voice_on_durable (self->voice, on_durable, self);
+	return delivery_new (self->loop, config, self->outbox, &delivery, now, &self->delivery, err);
 }
 
 /* As the inlet takes them; the caller frees. NULL without memory. */
@@ -378,7 +441,7 @@ static int sockets_begin (agent_t *self, err_t *err)
 	uid_t *uids = audit_uids_of (config);
 	if (!uids)
 		return error_set (err, -ENOMEM, "out of memory");
-	const inlet_options_t options = { config->socket, uids, config->audit_uids.n };
+	const inlet_options_t options = { config->socket, uids, config->audit_uids.n, on_newest };
 	r = inlet_new (&options, self->loop, on_application, self, &self->inlet, err);
 	free (uids);
 	if (r)
@@ -398,7 +461,8 @@ static int sockets_begin (agent_t *self, err_t *err)
 static int talks_begin (agent_t *self, moment_t now, err_t *err)
 {
 	const agent_config_t *config = self->config;
-	const talk_hooks_t hooks = { self, on_welcomed, on_superseded, on_roster, on_command, on_lost };
+	const talk_hooks_t hooks = { self, on_welcomed, on_superseded, on_roster, on_command, on_lost,
+		on_acknowledged, on_oldest };
 	reach_peer_address (config, self->listener ? listener_endpoint (self->listener) : NULL,
 	        self->peer_address, sizeof self->peer_address);
 	const incarnation_t *incarnation = tenure_incarnation (self->tenure);
@@ -413,6 +477,7 @@ static int talks_begin (agent_t *self, moment_t now, err_t *err)
 		if (r)
 			return r;
 	}
+	delivery_attach (self->delivery, self->talks);
 	return 0;
 }
 
@@ -469,6 +534,7 @@ int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn
 		agent_destroy (&self);
 		return r;
 	}
+	numbering (self);
 	voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTING,
 	        (uint32_t) watch_stores (self->watch), "", now);
 	log_info ("agent",
@@ -480,6 +546,17 @@ int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn
 	return 0;
 }
 
+/* The goodbye goes out when the disk has it; while a collector is there its word is waited for, a little. */
+static void goodbye_wait (agent_t *self)
+{
+	mono_t until = mono_add (mono_now (), DISK_PATIENCE_NS);
+	delivery_finish (self->delivery, DISK_PATIENCE_NS);
+	while (!delivery_done (self->delivery) && mono_since (until, mono_now ()) > 0) {
+		if (loop_turn (self->loop, LAST_TURN_NS))
+			return;
+	}
+}
+
 int agent_run (agent_t *self)
 {
 	int r = loop_run (self->loop);
@@ -488,6 +565,7 @@ int agent_run (agent_t *self)
 	        (uint32_t) watch_stores (self->watch), "shutdown", now);
 	voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPED,
 	        (uint32_t) watch_stores (self->watch), "shutdown", now);
+	goodbye_wait (self);
 	return r;
 }
 
@@ -522,6 +600,8 @@ bool agent_destroy (agent_t **self_p)
 		return true;
 	*self_p = NULL;
 	/* The sockets first: what is said is on its way while the probes are waited for. */
+	if (self->delivery)
+		delivery_attach (self->delivery, NULL);
 	for (size_t i = 0; i < self->n_talks; i++)
 		talk_destroy (&self->talks[i]);
 	free (self->talks);
@@ -533,7 +613,8 @@ bool agent_destroy (agent_t **self_p)
 	inlet_destroy (&self->inlet);
 	listener_destroy (&self->listener);
 	peers_destroy (&self->peers);
-	if (!tenure_destroy (&self->tenure) || !watch_destroy (&self->watch))
+	if (!tenure_destroy (&self->tenure) || !delivery_destroy (&self->delivery, DISK_PATIENCE_NS) ||
+	        !watch_destroy (&self->watch))
 		return false;
 	voice_destroy (&self->voice);
 	outbox_destroy (&self->outbox);

@@ -28,7 +28,7 @@ struct talk {
 	talk_counters_t counters;
 };
 
-static void send_control (talk_t *self, Belfry__V1__Control *control)
+static int send_control (talk_t *self, Belfry__V1__Control *control)
 {
 	uint8_t *bytes = NULL;
 	size_t size = 0;
@@ -44,6 +44,16 @@ static void send_control (talk_t *self, Belfry__V1__Control *control)
 		self->counters.unsent++;
 	else
 		self->counters.sent++;
+	return r;
+}
+
+int talk_resend (talk_t *self, Belfry__V1__Resend *resend)
+{
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	control.id = session_id (&self->session);
+	control.body_case = BELFRY__V1__CONTROL__BODY_RESEND;
+	control.resend = resend;
+	return send_control (self, &control);
 }
 
 static void hello_send (talk_t *self)
@@ -59,11 +69,12 @@ static void hello_send (talk_t *self)
 	hello.wire_version = WIRE_VERSION;
 	hello.peer_address = borrow (identity->peer_address);
 	hello.heartbeat_interval_ns = (uint64_t) identity->heartbeat_ns;
+	hello.oldest_incarnation = self->hooks.oldest (self->hooks.arg, self);
 	control.id = self->session.hello_id;
 	control.deadline_ms = SESSION_DEADLINE_MS;
 	control.body_case = BELFRY__V1__CONTROL__BODY_HELLO;
 	control.hello = &hello;
-	send_control (self, &control);
+	(void) send_control (self, &control);
 }
 
 static uint64_t or_zero (int64_t ns)
@@ -96,7 +107,7 @@ static void report_send (talk_t *self, const peers_t *peers, mono_t now)
 	control.id = session_id (&self->session);
 	control.body_case = BELFRY__V1__CONTROL__BODY_PEER_REPORT;
 	control.peer_report = &report;
-	send_control (self, &control);
+	(void) send_control (self, &control);
 }
 
 void talk_tick (talk_t *self, const peers_t *peers, bool changed, mono_t now)
@@ -143,7 +154,7 @@ static void command_answer (talk_t *self, const Belfry__V1__Control *asked)
 	control.id = asked->id;
 	control.body_case = BELFRY__V1__CONTROL__BODY_COMMAND_RESULT;
 	control.command_result = &result;
-	send_control (self, &control);
+	(void) send_control (self, &control);
 }
 
 static void welcome_say (const talk_t *self, bool newly)
@@ -201,7 +212,8 @@ static void control_take (talk_t *self, span_t bytes, mono_t now)
 	case SESSION_WRONG:
 		self->counters.refused++;
 		break;
-	case SESSION_NOTHING:
+	case SESSION_ACKNOWLEDGED:
+		self->hooks.acknowledged (self->hooks.arg, self, control->ack);
 		break;
 	}
 }

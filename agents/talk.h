@@ -30,6 +30,9 @@ typedef struct {
 	void (*command) (void *arg, talk_t *talk, const Belfry__V1__Command *command,
 	        Belfry__V1__CommandResult *result);
 	void (*lost) (void *arg, talk_t *talk);
+	void (*acknowledged) (void *arg, talk_t *talk, const Belfry__V1__Ack *ack);
+	/* The oldest incarnation that waits for this collector: its Hello says so. */
+	uint64_t (*oldest) (void *arg, const talk_t *talk);
 } talk_hooks_t;
 
 typedef struct {
@@ -48,6 +51,8 @@ void talk_destroy (talk_t **self_p);
 
 /* Says what is due. peers: what a report is made of; changed: it is not what the last one said. */
 void talk_tick (talk_t *self, const peers_t *peers, bool changed, mono_t now);
+/* Sends what was not acknowledged. 0; -EAGAIN without a connection, -EMSGSIZE. */
+int talk_resend (talk_t *self, Belfry__V1__Resend *resend);
 /* Says hello at the next tick. */
 void talk_greet (talk_t *self, mono_t now);
 
