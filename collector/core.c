@@ -15,6 +15,7 @@
 #include "collector/detect/detector.h"
 #include "collector/herald.h"
 #include "collector/ingest.h"
+#include "collector/usher.h"
 #include "collector/verdicts.h"
 #include "collector/view/view.h"
 
@@ -32,6 +33,7 @@ struct core {
 	detector_t *detector;
 	verdicts_t *verdicts;
 	alerts_t *alerts;
+	usher_t *usher;
 	bool cluster_dirty, started;
 	mono_t cluster_due, expire_due, say_due;
 	uint64_t refused_said[REFUSAL_COUNT];
@@ -177,6 +179,7 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 	if ((r = control_new (view, self->ingest, options->keyring, &self->port, &hooks, &self->control)) ||
 	        (r = detector_new (on_verdict, self, now, &self->detector)) ||
 	        (r = verdicts_new (view, self->herald, self->control, &self->verdicts)) ||
+	        (r = usher_new (view, self->herald, &self->port, &self->usher)) ||
 	        (r = alerts_new (view, options->rules, on_alert, self, now, &self->alerts))) {
 		error_set (err, r, "out of memory");
 		goto fail;
@@ -204,6 +207,7 @@ void core_destroy (core_t **self_p)
 	if (!self)
 		return;
 	alerts_destroy (&self->alerts);
+	usher_destroy (&self->usher);
 	verdicts_destroy (&self->verdicts);
 	detector_destroy (&self->detector);
 	control_destroy (&self->control);
@@ -380,6 +384,21 @@ void core_dropped (core_t *self, core_drop_t what)
 	}
 }
 
+void core_watch_subscribers (core_t *self, const subscribers_t *subscribers)
+{
+	self->view.subscribers = subscribers;
+}
+
+void core_subscriber_over (core_t *self, const subscriber_t *subscriber, moment_t now)
+{
+	usher_over (self->usher, subscriber, now);
+}
+
+void core_subscriber_slow (core_t *self, const subscriber_t *subscriber, moment_t now)
+{
+	usher_slow (self->usher, subscriber, now);
+}
+
 void core_disconnected (core_t *self, int descriptor, moment_t now)
 {
 	detector_disconnected (self->detector, descriptor, now);
@@ -434,6 +453,7 @@ void core_tick (core_t *self, moment_t now)
 	verdicts_tick (self->verdicts, now);
 	alerts_tick (self->alerts, now);
 	control_tick (self->control, now);
+	usher_tick (self->usher);
 	herald_tick (self->herald, now);
 	if (now.mono.ns >= self->expire_due.ns) {
 		self->expire_due = mono_add (now.mono, EXPIRE_NS);

@@ -37,6 +37,9 @@ void herald_alert (herald_t *self, Belfry__V1__Alert *payload, moment_t now);
 /* A clone or a forgery, as a security event. */
 void herald_security (
         herald_t *self, const char *type, const char *node, const char *description, moment_t now);
+/* Who went beyond what it may, as a security event: type and resource are stable words. */
+void herald_violation (herald_t *self, const char *user, const char *type, const char *resource,
+        const char *address, moment_t now);
 
 /* Beats, samples its metrics and repeats its catalogue when they are due. */
 void herald_tick (herald_t *self, moment_t now);

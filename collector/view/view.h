@@ -27,6 +27,7 @@ typedef struct {
 	cluster_health_t health;
 	counters_t counters;
 	uint64_t refused[REFUSAL_COUNT];
+	const struct subscribers *subscribers; /* borrowed; NULL: the shell tells of none */
 } view_t;
 
 #endif
