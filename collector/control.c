@@ -1,5 +1,5 @@
-/* A frame is unpacked in a bounded arena, then its MAC is checked on the bytes received; only Hello and
- * PeerReport must bear one. What an unproven name says makes nothing: nodes are made after the MAC
+/* A frame is unpacked in a bounded arena, then its MAC is checked on the bytes received; what only agents
+ * say must bear one. What an unproven name says makes nothing: nodes are made after the MAC
  * held. A Refused goes out unsigned where the asker is not proven. */
 
 #include "collector/control.h"
@@ -19,10 +19,12 @@
 
 #define ROSTER_NS (10 * NS_PER_S)
 enum { IDENTITY_MAX = 64, WIRE_VERSION = 1, ARENA_CAP = 64 * 1024 * 1024, TARGETS_MAX = 256 };
+/* What an agent may have under way in Resends. */
+enum { CREDIT_EVENTS = 256, CREDIT_BYTES = 1024 * 1024 };
 
 /* What the control plane knows of a node, by its index. */
 typedef struct {
-	uint8_t identity[IDENTITY_MAX]; /* the connection of its newest Hello */
+	uint8_t identity[IDENTITY_MAX]; /* the connection of its newest word since its Hello */
 	uint8_t identity_size;
 	bool address_good;
 	mono_t roster_due;
@@ -191,7 +193,10 @@ static void welcome (
 	body.incarnation = node->incarnation;
 	body.next_incarnation = next;
 	body.newest_volatile = node->volatiles.newest;
-	body.newest_durable = node->durables.newest;
+	const account_t *account = ledger_account (&node->ledger, node->incarnation);
+	body.newest_durable = account ? account_through (account) : 0;
+	body.credit_events = CREDIT_EVENTS;
+	body.credit_bytes = CREDIT_BYTES;
 	body.want_catalogues = accepted && (node->want_catalogues || node_wants_catalogues (node));
 	control.body_case = BELFRY__V1__CONTROL__BODY_WELCOME;
 	control.welcome = &body;
@@ -228,6 +233,22 @@ static bool hello_fits (control_t *self, const request_t *request, const Belfry_
 	return true;
 }
 
+/* Where it hears us: whoever replays a frame of its has the connection only until its next word. */
+static void link_note (link_state_t *state, span_t peer)
+{
+	if (peer.size <= IDENTITY_MAX) {
+		memcpy (state->identity, peer.data, peer.size);
+		state->identity_size = (uint8_t) peer.size;
+	}
+}
+
+/* What it says no longer waits; nothing later than its present incarnation can be settled. */
+static void settle (node_t *node, uint64_t oldest, uint64_t sequence)
+{
+	if (oldest <= node->incarnation)
+		node->lost_durable += ledger_settle (&node->ledger, oldest, sequence);
+}
+
 static void hello_take (control_t *self, const request_t *request, const Belfry__V1__Hello *hello)
 {
 	node_t *node = NULL;
@@ -252,9 +273,13 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 		welcome (self, request, node, false, node->next_incarnation);
 		return;
 	}
-	if (incarnation_new)
-		/* What this collector saw begin it counts from 1; one that runs already, from what comes. */
-		node_begin (node, hello->incarnation, hello->boot_nonce, known);
+	/* What this collector saw begin it counts from 1; one that runs already, from what comes. */
+	if (incarnation_new && node_begin (node, hello->incarnation, hello->boot_nonce, known)) {
+		self->view->refused[REFUSAL_LIMIT]++;
+		refuse (self, request, "failed", "this collector is out of memory");
+		return;
+	}
+	settle (node, hello->oldest_incarnation, hello->oldest_sequence);
 	/* After a restart of either side the catalogues are not here. */
 	node->want_catalogues = !node->welcomed;
 	node->welcomed = true;
@@ -262,10 +287,7 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 	snprintf (node->version, sizeof node->version, "%s", hello->version);
 	if (hello->heartbeat_interval_ns)
 		node->beat_interval_ns = hello->heartbeat_interval_ns;
-	if (request->peer.size <= IDENTITY_MAX) {
-		memcpy (state->identity, request->peer.data, request->peer.size);
-		state->identity_size = (uint8_t) request->peer.size;
-	}
+	link_note (state, request->peer);
 	state->roster_due = request->now.mono;
 	address_take (self, node, state, hello->peer_address);
 	welcome (self, request, node, true, 0);
@@ -274,16 +296,61 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 	control_member (self, node, request->now);
 }
 
-/* Peer reports. */
+/* What is said after a Hello. */
+
+static node_t *welcomed_node (control_t *self, const request_t *request)
+{
+	node_t *node = nodes_find (self->view->nodes, span_str (request->control->node));
+	link_state_t *state;
+	if (!node || !node->welcomed || link_state (self, node, &state)) {
+		refuse (self, request, "hello",
+		        "say Hello first: this collector does not know this incarnation");
+		return NULL;
+	}
+	link_note (state, request->peer);
+	return node;
+}
+
+static void resend_take (control_t *self, const request_t *request, const Belfry__V1__Resend *resend)
+{
+	if (resend->n_frames > CREDIT_EVENTS) {
+		refuse (self, request, "limit", "a Resend takes at most 256 events");
+		return;
+	}
+	node_t *node = welcomed_node (self, request);
+	if (!node)
+		return;
+	settle (node, resend->oldest_incarnation, resend->oldest_sequence);
+	self->hooks.resent (self->hooks.arg, node, resend, request->now);
+}
+
+void control_acknowledge (
+        control_t *self, const node_t *node, uint64_t incarnation, uint64_t newest, bool foreign)
+{
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	Belfry__V1__Ack ack = BELFRY__V1__ACK__INIT;
+	link_state_t *state;
+	char name[sizeof "collector." + TOPIC_NODE_MAX];
+	/* One that said no Hello to this run of the collector will. */
+	if (link_state (self, node, &state) || !state->identity_size)
+		return;
+	snprintf (name, sizeof name, "collector.%s", self->view->name);
+	ack.incarnation = incarnation;
+	ack.newest_durable = newest;
+	ack.credit_events = CREDIT_EVENTS;
+	ack.credit_bytes = CREDIT_BYTES;
+	ack.foreign = foreign;
+	control.node = name;
+	control.body_case = BELFRY__V1__CONTROL__BODY_ACK;
+	control.ack = &ack;
+	send_to (self, span_of (state->identity, state->identity_size), node->name, &control);
+}
 
 static void report_take (control_t *self, const request_t *request, const Belfry__V1__PeerReport *report)
 {
-	node_t *node = nodes_find (self->view->nodes, span_str (request->control->node));
-	if (!node || !node->welcomed) {
-		refuse (self, request, "hello",
-		        "say Hello first: this collector does not know this incarnation");
+	node_t *node = welcomed_node (self, request);
+	if (!node)
 		return;
-	}
 	for (size_t i = 0; i < report->n_observations && i < NODE_PEERS_MAX; i++)
 		node_observe (node, report->observations[i], request->now.mono);
 	self->hooks.reported (self->hooks.arg, node, report, request->now);
@@ -348,6 +415,7 @@ static bool prove (control_t *self, request_t *request)
 {
 	const Belfry__V1__Control *control = request->control;
 	bool agents = control->body_case == BELFRY__V1__CONTROL__BODY_HELLO ||
+	              control->body_case == BELFRY__V1__CONTROL__BODY_RESEND ||
 	              control->body_case == BELFRY__V1__CONTROL__BODY_PEER_REPORT;
 	request->proven = !self->keyring;
 	if (!request->is_signed && !agents)
@@ -381,6 +449,8 @@ static void dispatch (control_t *self, const request_t *request)
 		snapshot_take (self, request, control->snapshot_request);
 		return;
 	case BELFRY__V1__CONTROL__BODY_RESEND:
+		resend_take (self, request, control->resend);
+		return;
 	case BELFRY__V1__CONTROL__BODY_JOURNAL_READ:
 	case BELFRY__V1__CONTROL__BODY_COMMAND:
 	case BELFRY__V1__CONTROL__BODY_COMMAND_RESULT:

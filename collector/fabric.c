@@ -29,7 +29,7 @@ struct fabric {
 	frame_t held[BATCH][FRAMES]; /* taken: those from first_held to end_held are to be forwarded */
 	size_t first_held, end_held;
 	outlet_t *subscribers; /* at the outlet */
-	bool started;
+	bool started, asked;
 	char stream_in[ENDPOINT_MAX], stream_out[ENDPOINT_MAX], control_at[ENDPOINT_MAX];
 	char reason[128];
 };
@@ -54,13 +54,29 @@ static void forward_held (fabric_t *self)
 
 /* The port of the core. */
 
-static void port_publish (void *arg, span_t topic, span_t envelope)
+static void port_publish (void *arg, span_t topic, span_t envelope, span_t mark)
 {
 	fabric_t *self = arg;
-	const span_t parts[] = { topic, envelope };
+	const span_t parts[] = { topic, envelope, mark };
 	forward_held (self); /* what came before goes before */
-	if (link_send (self->outlet, parts, 2))
+	if (link_send (self->outlet, parts, mark.size ? 3 : 2))
 		core_dropped (self->core, CORE_DROP_OUTLET);
+}
+
+static void port_commit (void *arg, journal_batch_t *batch)
+{
+	fabric_t *self = arg;
+	(void) batch;
+	self->asked = true;
+}
+
+/* No disk keeps durable events yet: they go out without marks, and nobody is told that they are kept. */
+static void flush (fabric_t *self, moment_t now)
+{
+	core_flush (self->core, now);
+	if (self->asked)
+		core_committed (self->core, -ENOTSUP, "this build has no journal", now);
+	self->asked = false;
 }
 
 static void port_control (void *arg, span_t peer, span_t bytes)
@@ -80,17 +96,23 @@ static void port_say (void *arg, int level, const char *text)
 
 /* Handlers. */
 
-static void on_monitor (void *arg, int fd, short revents)
+static void take_ends (fabric_t *self, moment_t now)
 {
-	fabric_t *self = arg;
-	(void) fd;
-	(void) revents;
 	link_event_t event;
-	moment_t now = moment_now ();
 	while (link_monitor_next (self->monitor, &event) == 0) {
 		if (event.change == LINK_DISCONNECTED)
 			core_disconnected (self->core, event.descriptor, now);
 	}
+}
+
+static void on_monitor (void *arg, int fd, short revents)
+{
+	fabric_t *self = arg;
+	moment_t now = moment_now ();
+	(void) fd;
+	(void) revents;
+	take_ends (self, now);
+	flush (self, now);
 }
 
 /* Which connection brought a message costs a search and a number's text inside libzmq: who only sends
@@ -110,18 +132,20 @@ static int connection_of (const frame_t *topic)
 static void on_intake (void *arg, link_t *link)
 {
 	fabric_t *self = arg;
-	on_monitor (self, -1, 0);
 	moment_t now = moment_now ();
+	take_ends (self, now);
 	for (int i = 0; i < BATCH; i++) {
 		frame_t *frames = self->held[self->end_held];
 		size_t n = 0;
+		bool forward;
 		int r = link_receive (link, frames, FRAMES, &n);
 		if (r == -EAGAIN)
 			break;
 		if (r || n != FRAMES) {
 			core_refuse (self->core, REFUSAL_FRAMES);
 		} else if (core_take (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]),
-		                   connection_of (&frames[0]), now) == REFUSAL_NONE) {
+		                   connection_of (&frames[0]), now, &forward) == REFUSAL_NONE &&
+		           forward) {
 			self->end_held++;
 			continue;
 		}
@@ -132,6 +156,7 @@ static void on_intake (void *arg, link_t *link)
 	}
 	forward_held (self);
 	self->first_held = self->end_held = 0;
+	flush (self, now);
 }
 
 static void on_outlet (void *arg, link_t *link)
@@ -141,10 +166,8 @@ static void on_outlet (void *arg, link_t *link)
 	outlet_take (self->subscribers, moment_now ());
 }
 
-static void on_control (void *arg, link_t *link)
+static void control_batch (fabric_t *self, link_t *link, moment_t now)
 {
-	fabric_t *self = arg;
-	moment_t now = moment_now ();
 	for (int i = 0; i < BATCH; i++) {
 		frame_t frames[FRAMES] = { 0 };
 		size_t n = 0;
@@ -162,11 +185,20 @@ static void on_control (void *arg, link_t *link)
 	}
 }
 
+static void on_control (void *arg, link_t *link)
+{
+	fabric_t *self = arg;
+	moment_t now = moment_now ();
+	control_batch (self, link, now);
+	flush (self, now);
+}
+
 static void on_tick (void *arg, int id, moment_t now)
 {
 	fabric_t *self = arg;
 	(void) id;
 	core_tick (self->core, now);
+	flush (self, now);
 }
 
 static void on_look (void *arg, int id, moment_t now)
@@ -198,7 +230,7 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 {
 	fabric_t *self = arg;
 	const fabric_options_t *options = &self->options;
-	const core_port_t port = { self, port_publish, port_control, port_say };
+	const core_port_t port = { self, port_publish, port_control, port_commit, port_say };
 	moment_t now = moment_now ();
 	int r = core_new (&options->core, &port, now, &self->core, err);
 	if (r)
@@ -222,7 +254,8 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 	if ((r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self)) < 0 ||
 	        (r = loop_add_timer (loop, look_ns, look_ns, on_look, self)) < 0)
 		return error_set (err, r, "the loop does not take its timer: %s", strerror (-r));
-	core_started (self->core, moment_now ());
+	core_started (self->core, now);
+	flush (self, now);
 	self->started = true;
 	return 0;
 }
@@ -264,8 +297,11 @@ static void fabric_command (void *arg, span_t bytes)
 static void fabric_stop (void *arg, loop_t *loop)
 {
 	fabric_t *self = arg;
-	if (self->started)
-		core_stopping (self->core, self->reason, moment_now ());
+	if (self->started) {
+		moment_t now = moment_now ();
+		core_stopping (self->core, self->reason, now);
+		flush (self, now);
+	}
 	if (self->monitor)
 		loop_remove_fd (loop, link_monitor_descriptor (self->monitor));
 	outlet_destroy (&self->subscribers);
