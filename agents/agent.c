@@ -211,10 +211,12 @@ static void on_acknowledged (void *arg, talk_t *talk, const Belfry__V1__Ack *ack
 	delivery_acknowledged (self->delivery, talk, ack, mono_now ());
 }
 
-static uint64_t on_oldest (void *arg, const talk_t *talk)
+static void on_oldest (void *arg, const talk_t *talk, Belfry__V1__Hello *hello)
 {
 	agent_t *self = arg;
-	return delivery_oldest (self->delivery, talk);
+	spooler_place_t oldest = delivery_oldest (self->delivery, talk);
+	hello->oldest_incarnation = oldest.incarnation;
+	hello->oldest_sequence = oldest.sequence;
 }
 
 static void on_roster (void *arg, talk_t *talk, const Belfry__V1__Roster *roster, uint32_t key_epoch)

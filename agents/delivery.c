@@ -41,7 +41,7 @@ static bool waits (const courier_t *courier)
 
 static bool older (const delivery_t *self, size_t i)
 {
-	uint64_t oldest = spooler_oldest (self->spooler, i);
+	uint64_t oldest = spooler_oldest (self->spooler, i).incarnation;
 	return oldest && oldest < self->incarnation;
 }
 
@@ -130,7 +130,9 @@ static void on_read (void *arg, size_t collector, const spool_item_t *items, siz
 	}
 	size_t sent = resend.n_frames;
 	resend.frames = frames_p;
-	resend.oldest_incarnation = delivery_oldest (self, self->talks[collector]);
+	/* The frames begin with the oldest that waits. */
+	resend.oldest_incarnation = n ? items[0].incarnation : 0;
+	resend.oldest_sequence = n ? items[0].reason ? items[0].first : items[0].sequence : 0;
 	if (sent && talk_resend (self->talks[collector], &resend))
 		sent = 0;
 	for (size_t i = 0; i < resend.n_frames; i++) {
@@ -270,11 +272,16 @@ void delivery_lost (delivery_t *self, const talk_t *talk)
 		courier_lost (&self->couriers[i]);
 }
 
-uint64_t delivery_oldest (const delivery_t *self, const talk_t *talk)
+spooler_place_t delivery_oldest (const delivery_t *self, const talk_t *talk)
 {
 	size_t i;
-	uint64_t oldest = index_of (self, talk, &i) ? spooler_oldest (self->spooler, i) : 0;
-	return oldest && oldest < self->incarnation ? oldest : self->incarnation;
+	spooler_place_t oldest = { 0, 0 };
+	if (index_of (self, talk, &i))
+		oldest = spooler_oldest (self->spooler, i);
+	/* Of the present one nothing is settled that its collector would not know of itself. */
+	if (!oldest.incarnation || oldest.incarnation >= self->incarnation)
+		oldest = (spooler_place_t){ self->incarnation, 0 };
+	return oldest;
 }
 
 void delivery_step (delivery_t *self, moment_t now)

@@ -46,8 +46,8 @@ void delivery_nudge (delivery_t *self);
 void delivery_welcomed (delivery_t *self, const talk_t *talk, const Belfry__V1__Welcome *welcome, mono_t now);
 void delivery_acknowledged (delivery_t *self, const talk_t *talk, const Belfry__V1__Ack *ack, mono_t now);
 void delivery_lost (delivery_t *self, const talk_t *talk);
-/* For its Hello: the oldest incarnation that waits for it. */
-uint64_t delivery_oldest (const delivery_t *self, const talk_t *talk);
+/* For its Hello: the oldest that waits for it. */
+spooler_place_t delivery_oldest (const delivery_t *self, const talk_t *talk);
 
 /* Time passes: each second or oftener. */
 void delivery_step (delivery_t *self, moment_t now);

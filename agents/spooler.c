@@ -68,10 +68,10 @@ struct spooler {
 	int result;
 	err_t err;
 	spool_figures_t fresh;
-	uint64_t fresh_oldest[SPOOL_COLLECTORS_MAX];
+	spooler_place_t fresh_oldest[SPOOL_COLLECTORS_MAX];
 	/* As of the last job. */
 	spool_figures_t figures;
-	uint64_t oldest[SPOOL_COLLECTORS_MAX];
+	spooler_place_t oldest[SPOOL_COLLECTORS_MAX];
 };
 
 /* Parcels. */
@@ -150,7 +150,8 @@ static void work (void *arg)
 	}
 	spool_figures (self->spool, &self->fresh);
 	for (size_t i = 0; i < self->options.n_collectors; i++)
-		self->fresh_oldest[i] = spool_oldest_incarnation (self->spool, i);
+		self->fresh_oldest[i].incarnation =
+		        spool_oldest_incarnation (self->spool, i, &self->fresh_oldest[i].sequence);
 }
 
 /* On the loop's thread. */
@@ -468,7 +469,7 @@ const spool_figures_t *spooler_figures (const spooler_t *self)
 	return &self->figures;
 }
 
-uint64_t spooler_oldest (const spooler_t *self, size_t collector)
+spooler_place_t spooler_oldest (const spooler_t *self, size_t collector)
 {
 	return self->oldest[collector];
 }

@@ -55,8 +55,11 @@ void spooler_finish (spooler_t *self, int64_t patience_ns);
 uint64_t spooler_settled (const spooler_t *self);
 /* As the spool said last. */
 const spool_figures_t *spooler_figures (const spooler_t *self);
-/* The oldest incarnation that waits for that collector; 0: none. */
-uint64_t spooler_oldest (const spooler_t *self, size_t collector);
+/* The oldest incarnation that waits for that collector, and the first sequence of it that does; 0: none. */
+typedef struct {
+	uint64_t incarnation, sequence;
+} spooler_place_t;
+spooler_place_t spooler_oldest (const spooler_t *self, size_t collector);
 bool spooler_works (const spooler_t *self);
 
 #endif

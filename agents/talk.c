@@ -69,7 +69,7 @@ static void hello_send (talk_t *self)
 	hello.wire_version = WIRE_VERSION;
 	hello.peer_address = borrow (identity->peer_address);
 	hello.heartbeat_interval_ns = (uint64_t) identity->heartbeat_ns;
-	hello.oldest_incarnation = self->hooks.oldest (self->hooks.arg, self);
+	self->hooks.oldest (self->hooks.arg, self, &hello);
 	control.id = self->session.hello_id;
 	control.deadline_ms = SESSION_DEADLINE_MS;
 	control.body_case = BELFRY__V1__CONTROL__BODY_HELLO;

@@ -31,8 +31,8 @@ typedef struct {
 	        Belfry__V1__CommandResult *result);
 	void (*lost) (void *arg, talk_t *talk);
 	void (*acknowledged) (void *arg, talk_t *talk, const Belfry__V1__Ack *ack);
-	/* The oldest incarnation that waits for this collector: its Hello says so. */
-	uint64_t (*oldest) (void *arg, const talk_t *talk);
+	/* The oldest that waits for this collector: its Hello says so. */
+	void (*oldest) (void *arg, const talk_t *talk, Belfry__V1__Hello *hello);
 } talk_hooks_t;
 
 typedef struct {

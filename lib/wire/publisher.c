@@ -20,8 +20,9 @@ struct publisher {
 	keyring_t *keyring;
 	publisher_emit_fn *emit;
 	void *arg;
-	char topic[TOPIC_SIZE_MAX + 1]; /* of what was composed last */
-	uint8_t *buffer;                /* the event, then the envelope */
+	Belfry__V1__Header header; /* of what was composed last, and its topic */
+	char topic[TOPIC_SIZE_MAX + 1];
+	uint8_t *buffer; /* the event, then the envelope */
 	size_t buffer_size;
 };
 
@@ -142,30 +143,31 @@ int publisher_compose (publisher_t *self, Belfry__V1__Event *event, const publis
 	const event_type_t *type = event_type_of (event);
 	if (!type)
 		return error_set (err, -EINVAL, "an event without a payload");
-	Belfry__V1__Header header = BELFRY__V1__HEADER__INIT;
-	header.cluster = self->cluster;
-	header.node = self->node;
-	header.subject_node = borrow (note->subject_node);
-	header.source = borrow (note->source ? note->source : self->source);
-	header.incarnation = self->incarnation;
-	header.boot_nonce = self->boot_nonce;
+	Belfry__V1__Header *header = &self->header;
+	belfry__v1__header__init (header);
+	header->cluster = self->cluster;
+	header->node = self->node;
+	header->subject_node = borrow (note->subject_node);
+	header->source = borrow (note->source ? note->source : self->source);
+	header->incarnation = self->incarnation;
+	header->boot_nonce = self->boot_nonce;
 	/* Where the payload bears a severity, the header's is the same. */
-	header.severity = event_payload_severity (event);
-	if (!header.severity)
-		header.severity = note->severity ? note->severity : BELFRY__V1__SEVERITY__SEVERITY_INFO;
-	header.class_ = event_delivery_class (type, header.severity, note->changed);
-	uint64_t *newest = header.class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE
+	header->severity = event_payload_severity (event);
+	if (!header->severity)
+		header->severity = note->severity ? note->severity : BELFRY__V1__SEVERITY__SEVERITY_INFO;
+	header->class_ = event_delivery_class (type, header->severity, note->changed);
+	uint64_t *newest = header->class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE
 	                           ? &self->newest_durable
-	                   : header.class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE
+	                   : header->class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE
 	                           ? &self->newest_volatile
 	                           : NULL;
-	ret->sequence = header.sequence = newest ? *newest + 1 : 0;
-	header.time_ns = (uint64_t) now.wall.ns;
-	header.monotonic_ns = (uint64_t) mono_since (now.mono, self->started);
-	header.correlation_id = borrow (note->correlation_id);
-	header.n_labels = note->n_labels;
-	header.labels = note->labels;
-	event->header = &header;
+	ret->sequence = header->sequence = newest ? *newest + 1 : 0;
+	header->time_ns = (uint64_t) now.wall.ns;
+	header->monotonic_ns = (uint64_t) mono_since (now.mono, self->started);
+	header->correlation_id = borrow (note->correlation_id);
+	header->n_labels = note->n_labels;
+	header->labels = note->labels;
+	event->header = header;
 	int r = pack (self, event, type, ret, err);
 	event->header = NULL;
 	if (!r && newest)
@@ -204,8 +206,12 @@ int publisher_send (
 	publisher_composed_t composed;
 	uint64_t newest_volatile = self->newest_volatile, newest_durable = self->newest_durable;
 	int r = publisher_compose (self, event, note, now, &composed, err);
-	if (!r)
+	if (!r) {
+		/* Who emits may look at what it is. */
+		event->header = &self->header;
 		r = publisher_emit (self, composed.topic, composed.event, err);
+		event->header = NULL;
+	}
 	if (r) {
 		self->newest_volatile = newest_volatile;
 		self->newest_durable = newest_durable;
