@@ -16,6 +16,7 @@
 #include "collector/detect/detector.h"
 #include "collector/herald.h"
 #include "collector/ingest.h"
+#include "collector/links.h"
 #include "collector/arrivals.h"
 #include "collector/uptake.h"
 #include "collector/verdicts.h"
@@ -30,6 +31,7 @@ struct core {
 	view_t view;
 	ingest_t *ingest;
 	herald_t *herald;
+	links_t *links;
 	control_t *control;
 	detector_t *detector;
 	verdicts_t *verdicts;
@@ -112,7 +114,7 @@ static void on_published (void *arg, const journal_record_t *record, const batch
 static void on_journalled (void *arg, const node_t *node, const account_t *account)
 {
 	core_t *self = arg;
-	control_acknowledge (self->control, node, account->incarnation, account_through (account), false);
+	links_acknowledge (self->links, node, account->incarnation, account_through (account), false);
 }
 
 /* The arrivals' hook; on_cloned is control's too. */
@@ -121,7 +123,7 @@ static void on_acknowledge (
         void *arg, const node_t *node, uint64_t incarnation, uint64_t newest, bool foreign)
 {
 	core_t *self = arg;
-	control_acknowledge (self->control, node, incarnation, newest, foreign);
+	links_acknowledge (self->links, node, incarnation, newest, foreign);
 }
 
 /* Control's hooks. */
@@ -216,9 +218,11 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 	        (r = herald_new (
 	                 options, &self->port, view, self->ingest, self->committer, now, &self->herald, err)))
 		goto fail;
-	if ((r = control_new (view, self->ingest, options->keyring, &self->port, &hooks, &self->control)) ||
+	if ((r = links_new (view, options->keyring, &self->port, &self->links)) ||
+	        (r = control_new (view, self->ingest, self->links, options->keyring, &self->port, &hooks,
+	                 &self->control)) ||
 	        (r = detector_new (on_verdict, self, now, &self->detector)) ||
-	        (r = verdicts_new (view, self->herald, self->control, &self->verdicts)) ||
+	        (r = verdicts_new (view, self->herald, self->links, &self->verdicts)) ||
 	        (r = alerts_new (view, options->rules, on_alert, self, now, &self->alerts)) ||
 	        (r = arrivals_new (
 	                 view, self->ingest, self->committer, &self->uptake, &arrivals, &self->arrivals))) {
@@ -253,6 +257,7 @@ void core_destroy (core_t **self_p)
 	verdicts_destroy (&self->verdicts);
 	detector_destroy (&self->detector);
 	control_destroy (&self->control);
+	links_destroy (&self->links);
 	herald_destroy (&self->herald);
 	committer_destroy (&self->committer);
 	ingest_destroy (&self->ingest);
@@ -343,7 +348,7 @@ void core_tick (core_t *self, moment_t now)
 	cluster_tick (self, now);
 	verdicts_tick (self->verdicts, now);
 	alerts_tick (self->alerts, now);
-	control_tick (self->control, now);
+	links_tick (self->links, now);
 	herald_tick (self->herald, now);
 	if (now.mono.ns >= self->expire_due.ns) {
 		self->expire_due = mono_add (now.mono, EXPIRE_NS);
@@ -370,6 +375,17 @@ void core_committed (core_t *self, int error, const char *text, moment_t now)
 	committer_done (self->committer, error, text, now);
 }
 
+void core_checkpoint (core_t *self, const checkpoint_t *checkpoint, moment_t now)
+{
+	herald_checkpoint (self->herald, checkpoint, now);
+}
+
+void core_read_done (core_t *self, span_t peer, uint64_t id, bool chain, int error, const char *text,
+        const core_page_t *page)
+{
+	control_read_done (self->control, peer, id, chain, error, text, page);
+}
+
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now)
 {
 	uptake_kept (&self->uptake, alerts_set_rules (self->alerts, rules, now));
@@ -379,6 +395,7 @@ void core_set_keyring (core_t *self, keyring_t *keyring)
 {
 	ingest_set_keyring (self->ingest, keyring);
 	herald_set_keyring (self->herald, keyring);
+	links_set_keyring (self->links, keyring);
 	control_set_keyring (self->control, keyring);
 }
 

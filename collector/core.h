@@ -18,6 +18,28 @@
 
 typedef struct core core_t;
 
+/* What is to be read from the journal; borrowed for the call. */
+typedef struct {
+	journal_query_t query;
+	bool chain;           /* with checkpoints and the anchor */
+	uint32_t deadline_ms; /* so long the asker waits; 0: it does not say */
+} core_reading_t;
+
+enum { CORE_PAGE_BYTES = 512 * 1024 };
+
+/* What was read. Where chain was asked for: checkpoints are those of the entries' offsets, and the newest in
+ * the last page; anchor is the hash before the first entry, zeros before the journal's first. */
+typedef struct {
+	const journal_entry_t *entries;
+	size_t n;
+	uint64_t next;
+	bool last;
+	const checkpoint_t *checkpoints;
+	size_t n_checkpoints;
+	uint8_t anchor[CHAIN_HASH_SIZE];
+	journal_figures_t figures;
+} core_page_t;
+
 /* What the core asks of its shell; called within a step, spans borrowed for the call. */
 typedef struct {
 	void *arg;
@@ -29,6 +51,9 @@ typedef struct {
 	/* What the journal is to commit as one; the shell's until core_committed, which it does not call from
 	 * here. One at a time. */
 	void (*commit) (void *arg, journal_batch_t *batch);
+	/* A reading for that peer's request of that id. 0: core_read_done follows, not from here; -EBUSY: too
+	 * many wait; other negative errno. */
+	int (*read) (void *arg, span_t peer, uint64_t id, const core_reading_t *asked);
 	/* Something a person should read in the log: level of base/log.h. */
 	void (*say) (void *arg, int level, const char *text);
 } core_port_t;
@@ -81,6 +106,11 @@ void core_flush (core_t *self, moment_t now);
 /* The commit that was asked for is durable (0), or nothing of it was kept (negative errno and a sentence: it
  * is asked for again). */
 void core_committed (core_t *self, int error, const char *text, moment_t now);
+/* The journal made a checkpoint: it is published. */
+void core_checkpoint (core_t *self, const checkpoint_t *checkpoint, moment_t now);
+/* A reading is done (0 with page), or could not be (negative errno and a sentence). chain: as it was asked. */
+void core_read_done (core_t *self, span_t peer, uint64_t id, bool chain, int error, const char *text,
+        const core_page_t *page);
 
 /* SIGHUP. Alerts of rules that are no more resolve; node keys are looked up anew. */
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now);

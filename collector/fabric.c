@@ -81,6 +81,15 @@ static void port_commit (void *arg, journal_batch_t *batch)
 	self->asked = true;
 }
 
+static int port_read (void *arg, span_t peer, uint64_t id, const core_reading_t *asked)
+{
+	(void) arg;
+	(void) peer;
+	(void) id;
+	(void) asked;
+	return -ENOTSUP;
+}
+
 /* No disk keeps durable events yet: they go out without marks, and nobody is told that they are kept. */
 static void flush (fabric_t *self, moment_t now)
 {
@@ -261,7 +270,7 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 {
 	fabric_t *self = arg;
 	const fabric_options_t *options = &self->options;
-	const core_port_t port = { self, port_publish, port_control, port_commit, port_say };
+	const core_port_t port = { self, port_publish, port_control, port_commit, port_read, port_say };
 	moment_t now = moment_now ();
 	int r = core_new (&options->core, &port, now, &self->core, err);
 	if (r)

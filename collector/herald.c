@@ -9,6 +9,7 @@
 
 #include "base/borrow.h"
 #include "base/log.h"
+#include "collector/reading.h"
 #include "wire/envelope.h"
 
 #define BEAT_NS (200 * NS_PER_MS)
@@ -387,6 +388,16 @@ void herald_security (
 	event.security_alert = &payload;
 	const publisher_note_t note = { .subject_node = node, .severity = payload.severity };
 	herald_send (self, &event, &note, now);
+}
+
+void herald_checkpoint (herald_t *self, const checkpoint_t *checkpoint, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	Belfry__V1__Checkpoint payload;
+	reading_checkpoint (checkpoint, &payload);
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_CHECKPOINT;
+	event.checkpoint = &payload;
+	herald_send (self, &event, NULL, now);
 }
 
 static void beat (herald_t *self, moment_t now)

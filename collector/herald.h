@@ -40,6 +40,8 @@ void herald_alert (herald_t *self, Belfry__V1__Alert *payload, moment_t now);
 void herald_security (
         herald_t *self, const char *type, const char *node, const char *description, moment_t now);
 
+void herald_checkpoint (herald_t *self, const checkpoint_t *checkpoint, moment_t now);
+
 /* A durable event of its own went out. */
 void herald_published (herald_t *self, const journal_record_t *record, const batch_entry_t *entry);
 

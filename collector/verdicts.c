@@ -20,18 +20,18 @@ typedef struct {
 struct verdicts {
 	view_t *view;
 	herald_t *herald;
-	control_t *control;
+	links_t *links;
 	names_t added, removed;
 };
 
-int verdicts_new (view_t *view, herald_t *herald, control_t *control, verdicts_t **ret)
+int verdicts_new (view_t *view, herald_t *herald, links_t *links, verdicts_t **ret)
 {
 	verdicts_t *self = calloc (1, sizeof *self);
 	if (!self)
 		return -ENOMEM;
 	self->view = view;
 	self->herald = herald;
-	self->control = control;
+	self->links = links;
 	*ret = self;
 	return 0;
 }
@@ -132,7 +132,7 @@ void verdicts_take (verdicts_t *self, const verdict_t *verdict, moment_t now)
 	herald_node (self->herald, node, &payload, severity_of (verdict->to), now);
 
 	components_judge (self, node, now);
-	control_member (self->control, node, now);
+	links_member (self->links, node);
 	const Belfry__V1__NodeState left = BELFRY__V1__NODE_STATE__NODE_STATE_LEFT;
 	bool was_out = verdict->from == BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN || verdict->from == left;
 	if (verdict->to == left)

@@ -1,6 +1,7 @@
 #include "core_fixture.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -175,6 +176,22 @@ static void port_commit (void *arg, journal_batch_t *batch)
 	self->batch = batch;
 }
 
+static int port_read (void *arg, span_t peer, uint64_t id, const core_reading_t *asked)
+{
+	fixture_t *self = arg;
+	if (self->reading.busy)
+		return -EBUSY;
+	cr_assert_not (self->reading.asked);
+	self->reading.asked = true;
+	self->reading.chain = asked->chain;
+	self->reading.deadline_ms = asked->deadline_ms;
+	memcpy (self->reading.peer, peer.data, peer.size);
+	self->reading.peer_size = peer.size;
+	self->reading.id = id;
+	archive_page (self->archive, asked, &self->reading.page);
+	return 0;
+}
+
 static void port_say (void *arg, int level, const char *text)
 {
 	fixture_t *self = arg;
@@ -184,7 +201,7 @@ static void port_say (void *arg, int level, const char *text)
 
 core_port_t fixture_port (fixture_t *self)
 {
-	return (core_port_t){ self, port_publish, port_control, port_commit, port_say };
+	return (core_port_t){ self, port_publish, port_control, port_commit, port_read, port_say };
 }
 
 static struct rule_set *rules_parse (const char *text)
@@ -269,6 +286,8 @@ void fixture_commit (fixture_t *self)
 	self->batch = NULL;
 	int r = archive_commit (self->archive, batch, self->now.wall, &checkpoint);
 	core_committed (self->core, r, r ? strerror (-r) : "", self->now);
+	if (checkpoint.offset)
+		core_checkpoint (self->core, &checkpoint, self->now);
 }
 
 void fixture_flush (fixture_t *self)
@@ -316,6 +335,15 @@ void fixture_resend (fixture_t *self, const signer_t *signer, const char *node, 
 	free (frames);
 	free (pointers);
 	fixture_flush (self);
+}
+
+Belfry__V1__Control *fixture_read (fixture_t *self, Belfry__V1__JournalRead *asked)
+{
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	control.deadline_ms = 2000;
+	control.body_case = BELFRY__V1__CONTROL__BODY_JOURNAL_READ;
+	control.journal_read = asked;
+	return fixture_ask (self, &control, NULL, NULL);
 }
 
 Belfry__V1__Control *fixture_answer (const fixture_t *self)
@@ -380,6 +408,12 @@ Belfry__V1__Control *fixture_ask (
 	core_control (self->core, span_of ("peer1", 5), span_of (bytes, size), self->now);
 	free (bytes);
 	fixture_flush (self);
+	if (self->reading.asked) {
+		self->reading.asked = false;
+		core_read_done (self->core, span_of (self->reading.peer, self->reading.peer_size),
+		        self->reading.id, self->reading.chain, 0, NULL, &self->reading.page);
+		archive_page_free (&self->reading.page);
+	}
 	cr_assert_gt (self->n_answers, before, "every request is answered at once");
 	size_t i = before % 512;
 	Belfry__V1__Control *answer =

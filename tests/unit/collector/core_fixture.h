@@ -54,6 +54,14 @@ typedef struct {
 	journal_batch_t *batch; /* the commit that was asked for, or NULL */
 	bool hold_commits;      /* it is answered by fixture_commit only */
 	struct {
+		bool asked, chain, busy; /* busy: the next one is turned away */
+		uint8_t peer[16];
+		size_t peer_size;
+		uint64_t id;
+		uint32_t deadline_ms;
+		core_page_t page;
+	} reading;
+	struct {
 		uint8_t peer[16], *bytes;
 		size_t peer_size, size;
 	} answers[512];
@@ -80,6 +88,8 @@ void fixture_commit (fixture_t *self);
 /* What node has sent again. oldest: as in Hello. */
 void fixture_resend (fixture_t *self, const signer_t *signer, const char *node, const message_t *messages,
         size_t n, uint64_t oldest);
+/* Asks the journal, as a viewer, and waits for what is answered; the caller frees it. */
+Belfry__V1__Control *fixture_read (fixture_t *self, Belfry__V1__JournalRead *asked);
 /* The newest answer, decoded; the caller frees it. */
 Belfry__V1__Control *fixture_answer (const fixture_t *self);
 /* The newest published event with that payload, decoded; the caller frees it. NULL: none. */
