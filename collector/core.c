@@ -427,6 +427,11 @@ void core_read_done (core_t *self, span_t peer, uint64_t id, bool chain, int err
 	control_read_done (self->control, peer, id, chain, error, text, page);
 }
 
+void core_alarm (core_t *self, const char *type, const char *text, moment_t now)
+{
+	herald_security (self->herald, type, NULL, text, now);
+}
+
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now)
 {
 	self->rules = rules;

@@ -120,6 +120,9 @@ void core_checkpoint (core_t *self, const checkpoint_t *checkpoint, moment_t now
 void core_read_done (core_t *self, span_t peer, uint64_t id, bool chain, int error, const char *text,
         const core_page_t *page);
 
+/* Something about this collector itself that belongs into a security event. type: a stable word. */
+void core_alarm (core_t *self, const char *type, const char *text, moment_t now);
+
 /* SIGHUP. Alerts of rules that are no more resolve; node keys are looked up anew. */
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now);
 void core_set_keyring (core_t *self, keyring_t *keyring);

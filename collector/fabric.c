@@ -12,13 +12,14 @@
 
 #include "base/log.h"
 #include "collector/outlet.h"
+#include "collector/scribe.h"
 #include "net/actor.h"
 #include "net/loop.h"
 
 enum { BATCH = 256, ENDPOINT_MAX = 160 };
 enum { FRAMES = 2 }; /* topic and envelope; peer and request */
 
-static const int64_t tick_ns = 20 * NS_PER_MS, look_ns = NS_PER_S;
+static const int64_t tick_ns = 20 * NS_PER_MS, look_ns = NS_PER_S, stop_step_ns = 50 * NS_PER_MS;
 
 struct fabric {
 	fabric_options_t options;
@@ -26,10 +27,11 @@ struct fabric {
 	link_t *intake, *outlet, *control;
 	link_monitor_t *monitor;
 	core_t *core;
+	scribe_t *scribe;
 	frame_t held[BATCH][FRAMES]; /* taken: those from first_held to end_held are to be forwarded */
 	size_t first_held, end_held;
 	outlet_t *subscribers; /* at the outlet */
-	bool started, asked;
+	bool started;
 	char stream_in[ENDPOINT_MAX], stream_out[ENDPOINT_MAX], control_at[ENDPOINT_MAX];
 	char reason[128];
 };
@@ -66,26 +68,20 @@ static void port_publish (void *arg, span_t topic, span_t envelope, span_t mark)
 static void port_commit (void *arg, journal_batch_t *batch)
 {
 	fabric_t *self = arg;
-	(void) batch;
-	self->asked = true;
+	scribe_commit (self->scribe, batch);
 }
 
 static int port_read (void *arg, span_t peer, uint64_t id, const core_reading_t *asked)
 {
-	(void) arg;
-	(void) peer;
-	(void) id;
-	(void) asked;
-	return -ENOTSUP;
+	fabric_t *self = arg;
+	return scribe_read (self->scribe, peer, id, asked, mono_now ());
 }
 
-/* No disk keeps durable events yet: they go out without marks, and nobody is told that they are kept. */
+/* The end of whatever was taken: what is to be committed goes to the disk, what came of it is answered. */
 static void flush (fabric_t *self, moment_t now)
 {
 	core_flush (self->core, now);
-	if (self->asked)
-		core_committed (self->core, -ENOTSUP, "this build has no journal", now);
-	self->asked = false;
+	scribe_poll (self->scribe, now.mono);
 }
 
 static void port_control (void *arg, span_t peer, span_t bytes)
@@ -101,6 +97,30 @@ static void port_say (void *arg, int level, const char *text)
 {
 	(void) arg;
 	log_write ((log_level_t) level, "collector", "%s", text);
+}
+
+/* The scribe's hooks. */
+
+static void on_committed (void *arg, int error, const char *text)
+{
+	fabric_t *self = arg;
+	moment_t now = moment_now ();
+	core_committed (self->core, error, text, now);
+	/* What gathered meanwhile goes at once. */
+	core_flush (self->core, now);
+}
+
+static void on_checkpoint (void *arg, const checkpoint_t *checkpoint)
+{
+	fabric_t *self = arg;
+	core_checkpoint (self->core, checkpoint, moment_now ());
+}
+
+static void on_read (
+        void *arg, span_t peer, uint64_t id, bool chain, int error, const char *text, const core_page_t *page)
+{
+	fabric_t *self = arg;
+	core_read_done (self->core, peer, id, chain, error, text, page);
 }
 
 /* Handlers. */
@@ -235,13 +255,29 @@ static int bind_one (
 	return 0;
 }
 
+/* The journal first: what it knows the core begins with. */
+static int journal_start (fabric_t *self, loop_t *loop, journal_report_t *report, err_t *err)
+{
+	const scribe_hooks_t hooks = { self, on_committed, on_checkpoint, on_read };
+	const core_port_t port = { self, port_publish, port_control, port_commit, port_read, port_say };
+	core_options_t core = self->options.core;
+	journal_figures_t figures;
+	int r = scribe_new (&self->options.journal, loop, &hooks, &self->scribe, report, err);
+	if (r)
+		return r;
+	if (report->text[0])
+		log_warning ("collector", "%s", report->text);
+	scribe_figures (self->scribe, &figures);
+	core.journal = &figures;
+	return core_new (&core, &port, moment_now (), &self->core, err);
+}
+
 static int fabric_start (void *arg, loop_t *loop, err_t *err)
 {
 	fabric_t *self = arg;
 	const fabric_options_t *options = &self->options;
-	const core_port_t port = { self, port_publish, port_control, port_commit, port_read, port_say };
-	moment_t now = moment_now ();
-	int r = core_new (&options->core, &port, now, &self->core, err);
+	journal_report_t report;
+	int r = journal_start (self, loop, &report, err);
 	if (r)
 		return r;
 	/* The intake takes nothing before it has subscribed, which is last. */
@@ -263,9 +299,12 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 	if ((r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self)) < 0 ||
 	        (r = loop_add_timer (loop, look_ns, look_ns, on_look, self)) < 0)
 		return error_set (err, r, "the loop does not take its timer: %s", strerror (-r));
+	moment_t now = moment_now ();
 	core_started (self->core, now);
-	flush (self, now);
+	if (report.lost_first)
+		core_alarm (self->core, "journal", report.text, now);
 	self->started = true;
+	flush (self, now);
 	return 0;
 }
 
@@ -303,14 +342,25 @@ static void fabric_command (void *arg, span_t bytes)
 	}
 }
 
+/* It goes out when the journal has it, or without a mark when the disk does not answer. */
+static void farewell (fabric_t *self)
+{
+	moment_t now = moment_now ();
+	mono_t until = mono_add (now.mono, FABRIC_PATIENCE_NS);
+	core_stopping (self->core, self->reason, now);
+	flush (self, now);
+	while (scribe_commits (self->scribe) && now.mono.ns < until.ns) {
+		scribe_finish (self->scribe, stop_step_ns);
+		now = moment_now ();
+		flush (self, now);
+	}
+}
+
 static void fabric_stop (void *arg, loop_t *loop)
 {
 	fabric_t *self = arg;
-	if (self->started) {
-		moment_t now = moment_now ();
-		core_stopping (self->core, self->reason, now);
-		flush (self, now);
-	}
+	if (self->started)
+		farewell (self);
 	if (self->monitor)
 		loop_remove_fd (loop, link_monitor_descriptor (self->monitor));
 	outlet_destroy (&self->subscribers);
@@ -321,7 +371,9 @@ static void fabric_stop (void *arg, loop_t *loop)
 			loop_remove_link (loop, *links[i]);
 		link_destroy (links[i]);
 	}
-	core_destroy (&self->core);
+	/* The batch under way is the core's: with a disk that hangs both stay as they are. */
+	if (scribe_destroy (&self->scribe, stop_step_ns))
+		core_destroy (&self->core);
 }
 
 static void fabric_free (fabric_t *self)
