@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/alone.h"
 #include "agents/delivery.h"
 #include "agents/figures_self.h"
 #include "agents/inlet.h"
@@ -24,14 +25,10 @@
 
 enum { SUBSCRIPTION_BATCH = 64 };
 
-/* Without a welcome for so long the log says so, and again each minute. */
-#define ALONE_NS (3 * NS_PER_S)
-#define ALONE_AGAIN_NS (60 * NS_PER_S)
 #define SELF_NS (5 * NS_PER_S)
 #define IDLE_NS NS_PER_S
 #define PROBES_PATIENCE_NS NS_PER_S
 #define DISK_PATIENCE_NS NS_PER_S
-#define LAST_TURN_NS (20 * NS_PER_MS)
 
 struct agent {
 	const agent_config_t *config;
@@ -63,7 +60,8 @@ struct agent {
 	int main_loop, probes_loop;
 	int timers[2];
 	int64_t peers_ns;
-	mono_t self_due, idle_due, alone_due;
+	mono_t self_due, idle_due;
+	alone_t alone;
 	bool debug_wanted;
 	bool confirmed; /* welcomed since the newest subscription */
 	bool started;   /* was said */
@@ -201,7 +199,7 @@ static void on_lost (void *arg, talk_t *talk)
 			return;
 	}
 	self->confirmed = false;
-	self->alone_due = mono_now ();
+	self->alone.due = mono_now ();
 	gate (self, moment_now ());
 }
 
@@ -289,24 +287,6 @@ static void on_damaged (void *arg, const spool_report_t *report)
 
 /* Time. */
 
-static void alone_say (agent_t *self, mono_t now)
-{
-	for (size_t i = 0; i < self->n_talks; i++) {
-		if (talk_welcomed (self->talks[i])) {
-			self->alone_due = mono_add (now, ALONE_NS);
-			return;
-		}
-	}
-	if (mono_since (now, self->alone_due) < 0)
-		return;
-	self->alone_due = mono_add (now, ALONE_AGAIN_NS);
-	log_warning ("agent",
-	        "no collector answers (%s%s); trying on, %" PRIu64 " events wait, %" PRIu64 " were dropped",
-	        talk_endpoint (self->talks[0]), self->n_talks > 1 ? " and others" : "",
-	        delivery_figures (self->delivery)->events + hold_count (outbox_hold (self->outbox)),
-	        hold_dropped (outbox_hold (self->outbox)));
-}
-
 static void self_say (agent_t *self, moment_t now)
 {
 	self_figures_from_t from = { self->outbox, self->delivery, self->inlet, self->listener, self->peers,
@@ -345,7 +325,7 @@ static void on_beat (void *arg, int id, moment_t now)
 	delivery_step (self->delivery, now);
 	if (self->listener && due (&self->idle_due, IDLE_NS, now.mono))
 		listener_tick (self->listener, now.mono);
-	alone_say (self, now.mono);
+	alone_look (&self->alone, self->talks, self->n_talks, self->delivery, self->outbox, now.mono);
 }
 
 static void talks_tick (agent_t *self, mono_t now)
@@ -507,7 +487,7 @@ static int timers_begin (agent_t *self, moment_t now, err_t *err)
 	self->main_loop = beat_add_loop (&self->beat, "main");
 	self->probes_loop = beat_add_loop (&self->beat, "probes");
 	self->self_due = self->idle_due = now.mono;
-	self->alone_due = mono_add (now.mono, ALONE_NS);
+	self->alone.due = mono_add (now.mono, ALONE_NS);
 	int r = loop_on_signals (self->loop, on_signal, self);
 	if (!r)
 		r = timers_set (self);
@@ -548,17 +528,6 @@ int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn
 	return 0;
 }
 
-/* The goodbye goes out when the disk has it; while a collector is there its word is waited for, a little. */
-static void goodbye_wait (agent_t *self)
-{
-	mono_t until = mono_add (mono_now (), DISK_PATIENCE_NS);
-	delivery_finish (self->delivery, DISK_PATIENCE_NS);
-	while (!delivery_done (self->delivery) && mono_since (until, mono_now ()) > 0) {
-		if (loop_turn (self->loop, LAST_TURN_NS))
-			return;
-	}
-}
-
 int agent_run (agent_t *self)
 {
 	int r = loop_run (self->loop);
@@ -567,7 +536,7 @@ int agent_run (agent_t *self)
 	        (uint32_t) watch_stores (self->watch), "shutdown", now);
 	voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPED,
 	        (uint32_t) watch_stores (self->watch), "shutdown", now);
-	goodbye_wait (self);
+	delivery_end (self->delivery, DISK_PATIENCE_NS);
 	return r;
 }
 

@@ -9,6 +9,7 @@
 
 /* While something waits for an acknowledgement it is looked at so often. */
 #define LOOK_NS (50 * NS_PER_MS)
+#define LAST_TURN_NS (20 * NS_PER_MS)
 
 struct delivery {
 	loop_t *loop;
@@ -293,18 +294,23 @@ void delivery_step (delivery_t *self, moment_t now)
 	self->hooks.settled (self->hooks.arg, spooler_settled (self->spooler), now.mono);
 }
 
-void delivery_finish (delivery_t *self, int64_t patience_ns)
-{
-	spooler_finish (self->spooler, patience_ns);
-}
-
-bool delivery_done (const delivery_t *self)
+static bool all_acknowledged (const delivery_t *self)
 {
 	for (size_t i = 0; i < self->n; i++) {
 		if (waits (&self->couriers[i]))
 			return false;
 	}
 	return true;
+}
+
+void delivery_end (delivery_t *self, int64_t patience_ns)
+{
+	spooler_finish (self->spooler, patience_ns);
+	mono_t until = mono_add (mono_now (), patience_ns);
+	while (!all_acknowledged (self) && mono_since (until, mono_now ()) > 0) {
+		if (loop_turn (self->loop, LAST_TURN_NS))
+			return;
+	}
 }
 
 uint64_t delivery_settled (const delivery_t *self)

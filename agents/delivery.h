@@ -51,10 +51,9 @@ spooler_place_t delivery_oldest (const delivery_t *self, const talk_t *talk);
 
 /* Time passes: each second or oftener. */
 void delivery_step (delivery_t *self, moment_t now);
-/* For the end: commits what is held, patience_ns at most. */
-void delivery_finish (delivery_t *self, int64_t patience_ns);
-/* Whether every collector that is there acknowledged all. */
-bool delivery_done (const delivery_t *self);
+/* The end: commits what is held, and while a collector is there waits for its word, patience_ns at most each.
+ * Turns the loop. */
+void delivery_end (delivery_t *self, int64_t patience_ns);
 
 /* Up to which of the hold's numbers everything is committed or dropped. */
 uint64_t delivery_settled (const delivery_t *self);
