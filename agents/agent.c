@@ -144,11 +144,13 @@ static void on_begun (void *arg, const incarnation_t *incarnation)
 {
 	agent_t *self = arg;
 	moment_t now = moment_now ();
-	log_info ("agent", "now incarnation %" PRIu64, incarnation->incarnation);
-	delivery_begun (self->delivery, self->says.incarnation, incarnation, now.mono);
+	if (incarnation->incarnation != self->says.incarnation) {
+		log_info ("agent", "now incarnation %" PRIu64, incarnation->incarnation);
+		delivery_begun (self->delivery, self->says.incarnation, incarnation, now.mono);
+	}
+	numbering (self);
 	self->says.incarnation = incarnation->incarnation;
 	self->says.boot_nonce = incarnation->boot_nonce;
-	numbering (self);
 	/* Who welcomed the old number hears of the new one; who asked for it has its Hello scheduled, later
 	 * and later where two programs quarrel about a name. */
 	for (size_t i = 0; i < self->n_talks; i++) {
@@ -166,6 +168,7 @@ static void on_welcomed (void *arg, talk_t *talk, const Belfry__V1__Welcome *wel
 	(void) newly;
 	self->confirmed = true;
 	tenure_accepted (self->tenure);
+	tenure_step (self->tenure);
 	delivery_welcomed (self->delivery, talk, welcome, mono_now ());
 	if (welcome->want_catalogues) {
 		voice_repeat (self->voice);
@@ -358,7 +361,6 @@ static void on_both (void *arg, int id, moment_t now)
 	on_beat (arg, id, now);
 	on_peers (arg, id, now);
 }
-
 static void on_signal (void *arg, int signo)
 {
 	agent_t *self = arg;
@@ -531,6 +533,7 @@ int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn
 int agent_run (agent_t *self)
 {
 	int r = loop_run (self->loop);
+	tenure_finish (self->tenure, DISK_PATIENCE_NS);
 	moment_t now = moment_now ();
 	voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPING,
 	        (uint32_t) watch_stores (self->watch), "shutdown", now);
