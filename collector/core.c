@@ -19,6 +19,7 @@
 #include "collector/links.h"
 #include "collector/arrivals.h"
 #include "collector/uptake.h"
+#include "collector/usher.h"
 #include "collector/verdicts.h"
 #include "collector/view/view.h"
 
@@ -36,6 +37,7 @@ struct core {
 	detector_t *detector;
 	verdicts_t *verdicts;
 	alerts_t *alerts;
+	usher_t *usher;
 	committer_t *committer;
 	uptake_t uptake;
 	arrivals_t *arrivals;
@@ -223,6 +225,7 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 	                 &self->control)) ||
 	        (r = detector_new (on_verdict, self, now, &self->detector)) ||
 	        (r = verdicts_new (view, self->herald, self->links, &self->verdicts)) ||
+	        (r = usher_new (view, self->herald, &self->port, &self->usher)) ||
 	        (r = alerts_new (view, options->rules, on_alert, self, now, &self->alerts)) ||
 	        (r = arrivals_new (
 	                 view, self->ingest, self->committer, &self->uptake, &arrivals, &self->arrivals))) {
@@ -254,6 +257,7 @@ void core_destroy (core_t **self_p)
 		return;
 	arrivals_destroy (&self->arrivals);
 	alerts_destroy (&self->alerts);
+	usher_destroy (&self->usher);
 	verdicts_destroy (&self->verdicts);
 	detector_destroy (&self->detector);
 	control_destroy (&self->control);
@@ -298,6 +302,21 @@ void core_dropped (core_t *self, core_drop_t what)
 		counters->subscription_dropped++;
 		break;
 	}
+}
+
+void core_watch_subscribers (core_t *self, const subscribers_t *subscribers)
+{
+	self->view.subscribers = subscribers;
+}
+
+void core_subscriber_over (core_t *self, const subscriber_t *subscriber, moment_t now)
+{
+	usher_over (self->usher, subscriber, now);
+}
+
+void core_subscriber_slow (core_t *self, const subscriber_t *subscriber, moment_t now)
+{
+	usher_slow (self->usher, subscriber, now);
 }
 
 void core_disconnected (core_t *self, int descriptor, moment_t now)
@@ -349,6 +368,7 @@ void core_tick (core_t *self, moment_t now)
 	verdicts_tick (self->verdicts, now);
 	alerts_tick (self->alerts, now);
 	links_tick (self->links, now);
+	usher_tick (self->usher);
 	herald_tick (self->herald, now);
 	if (now.mono.ns >= self->expire_due.ns) {
 		self->expire_due = mono_add (now.mono, EXPIRE_NS);

@@ -92,6 +92,14 @@ typedef enum {
 } core_drop_t;
 void core_dropped (core_t *self, core_drop_t what);
 
+/* Who subscribes at the outlet, as the shell keeps it (subscribers.h): borrowed until NULL is given. Then
+ * that one of them went over a budget, or became slow or no longer so. */
+struct subscribers;
+struct subscriber;
+void core_watch_subscribers (core_t *self, const struct subscribers *subscribers);
+void core_subscriber_over (core_t *self, const struct subscriber *subscriber, moment_t now);
+void core_subscriber_slow (core_t *self, const struct subscriber *subscriber, moment_t now);
+
 /* A connection of the intake ended. */
 void core_disconnected (core_t *self, int descriptor, moment_t now);
 

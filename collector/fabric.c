@@ -11,15 +11,15 @@
 #include <poll.h>
 
 #include "base/log.h"
+#include "collector/outlet.h"
 #include "collector/scribe.h"
 #include "net/actor.h"
 #include "net/loop.h"
-#include "wire/topic.h"
 
-enum { BATCH = 256, ENDPOINT_MAX = 160, SUBSCRIPTIONS_MAX = 4096 };
+enum { BATCH = 256, ENDPOINT_MAX = 160 };
 enum { FRAMES = 2 }; /* topic and envelope; peer and request */
 
-static const int64_t tick_ns = 20 * NS_PER_MS, stop_step_ns = 50 * NS_PER_MS;
+static const int64_t tick_ns = 20 * NS_PER_MS, look_ns = NS_PER_S, stop_step_ns = 50 * NS_PER_MS;
 
 struct fabric {
 	fabric_options_t options;
@@ -30,8 +30,8 @@ struct fabric {
 	scribe_t *scribe;
 	frame_t held[BATCH][FRAMES]; /* taken: those from first_held to end_held are to be forwarded */
 	size_t first_held, end_held;
+	outlet_t *subscribers; /* at the outlet */
 	bool started;
-	size_t subscriptions; /* on-demand prefixes carried to the agents */
 	char stream_in[ENDPOINT_MAX], stream_out[ENDPOINT_MAX], control_at[ENDPOINT_MAX];
 	char reason[128];
 };
@@ -39,17 +39,6 @@ struct fabric {
 /* Everything but what is sent only while somebody listens: `logging/` would hold `logging/debug/`. */
 static const char *const prefixes[] = { "system/", "health/", "metrics/", "lifecycle/", "alerts/", "audit/",
 	"security/", "logging/info/", "logging/warning/", "logging/error/", "logging/critical/", "fabric/" };
-
-static bool prefix_on_demand (span_t prefix)
-{
-	static const char *const roots[] = { "diagnostics/", "logging/debug/" };
-	for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
-		size_t size = strlen (roots[i]);
-		if (prefix.size >= size && memcmp (prefix.data, roots[i], size) == 0)
-			return prefix.size <= TOPIC_SIZE_MAX;
-	}
-	return false;
-}
 
 /* What was taken goes on a batch at a time: message by message ZeroMQ's I/O thread would be woken for
  * each, and write each by itself. */
@@ -206,38 +195,11 @@ static void on_intake (void *arg, link_t *link)
 	flush (self, now);
 }
 
-/* A subscription is a frame that begins with 1 (or 0 when it ends). All are read, always; the XPUB
- * passes on only the first and the last of each prefix, so nothing has to be counted here. */
 static void on_outlet (void *arg, link_t *link)
 {
 	fabric_t *self = arg;
-	for (int i = 0; i < BATCH; i++) {
-		frame_t frame = { 0 };
-		size_t n = 0;
-		int r = link_receive (link, &frame, 1, &n);
-		if (r == -EAGAIN)
-			return;
-		span_t bytes = r ? span_of (NULL, 0) : frame_bytes (&frame);
-		if (bytes.size > 1) {
-			const uint8_t *first = bytes.data;
-			span_t prefix = span_of (first + 1, bytes.size - 1);
-			bool wanted = *first == 1;
-			if (*first <= 1 && prefix_on_demand (prefix)) {
-				if (!wanted) {
-					self->subscriptions -= self->subscriptions > 0;
-					link_unsubscribe (self->intake, prefix);
-				} else if (self->subscriptions < SUBSCRIPTIONS_MAX) {
-					self->subscriptions++;
-					link_subscribe (self->intake, prefix);
-				} else {
-					core_dropped (self->core, CORE_DROP_SUBSCRIPTION);
-				}
-			}
-		}
-		frame_close (&frame);
-		if (r && r != -EMSGSIZE)
-			return;
-	}
+	(void) link;
+	outlet_take (self->subscribers, moment_now ());
 }
 
 static void control_batch (fabric_t *self, link_t *link, moment_t now)
@@ -273,6 +235,13 @@ static void on_tick (void *arg, int id, moment_t now)
 	(void) id;
 	core_tick (self->core, now);
 	flush (self, now);
+}
+
+static void on_look (void *arg, int id, moment_t now)
+{
+	fabric_t *self = arg;
+	(void) id;
+	outlet_look (self->subscribers, now);
 }
 
 /* The actor's body. */
@@ -328,13 +297,14 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 		return r;
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes && !r; i++)
 		r = link_subscribe (self->intake, span_str (prefixes[i]));
-	if (r || (r = loop_add_link (loop, self->outlet, on_outlet, self)) ||
+	if (r || (r = outlet_new (self->outlet, self->intake, self->core, &self->subscribers)) ||
+	        (r = loop_add_link (loop, self->outlet, on_outlet, self)) ||
 	        (r = loop_add_link (loop, self->control, on_control, self)) ||
 	        (r = loop_add_link (loop, self->intake, on_intake, self)) ||
 	        (r = loop_add_fd (loop, link_monitor_descriptor (self->monitor), POLLIN, on_monitor, self)))
 		return error_set (err, r, "the loop does not take its links: %s", strerror (-r));
-	r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self);
-	if (r < 0)
+	if ((r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self)) < 0 ||
+	        (r = loop_add_timer (loop, look_ns, look_ns, on_look, self)) < 0)
 		return error_set (err, r, "the loop does not take its timer: %s", strerror (-r));
 	loop_on_wake (loop, on_wake, self);
 	moment_t now = moment_now ();
@@ -402,6 +372,7 @@ static void fabric_stop (void *arg, loop_t *loop)
 	loop_on_wake (loop, NULL, NULL);
 	if (self->monitor)
 		loop_remove_fd (loop, link_monitor_descriptor (self->monitor));
+	outlet_destroy (&self->subscribers);
 	link_monitor_destroy (&self->monitor);
 	link_t **links[] = { &self->intake, &self->control, &self->outlet };
 	for (size_t i = 0; i < sizeof links / sizeof *links; i++) {

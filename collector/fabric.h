@@ -1,6 +1,6 @@
 /* fabric.h - the collector's shell: one actor with the intake (XSUB), the outlet (XPUB), the control
  * server (ROUTER), the intake's monitor, the journal behind the scribe, and one loop. It moves bytes between
- * them and the core (core.h), and decides nothing but which subscriptions go on to the agents. */
+ * them and the core (core.h); outlet.h has the outlet's subscriptions. */
 
 #ifndef COLLECTOR_FABRIC_H
 #define COLLECTOR_FABRIC_H
