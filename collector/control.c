@@ -114,7 +114,7 @@ static void welcome (
 	body.accepted = accepted;
 	body.incarnation = node->incarnation;
 	body.next_incarnation = next;
-	body.newest_volatile = node->volatiles.newest;
+	body.newest_volatile = node_newest_volatile (node);
 	const account_t *account = ledger_account (&node->ledger, node->incarnation);
 	body.newest_durable = account ? account_through (account) : 0;
 	body.credit_events = LINKS_CREDIT_EVENTS;
@@ -156,10 +156,11 @@ static bool hello_fits (control_t *self, const request_t *request, const Belfry_
 }
 
 /* What it says no longer waits; nothing later than its present incarnation can be settled. */
-static void settle (node_t *node, uint64_t oldest, uint64_t sequence)
+static void settle (control_t *self, node_t *node, uint64_t oldest, uint64_t sequence)
 {
 	if (oldest <= node->incarnation)
 		node->lost_durable += ledger_settle (&node->ledger, oldest, sequence);
+	nodes_remember (self->view->nodes, node);
 }
 
 static void hello_take (control_t *self, const request_t *request, const Belfry__V1__Hello *hello)
@@ -192,7 +193,7 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 		refuse (self, request, "failed", "this collector is out of memory");
 		return;
 	}
-	settle (node, hello->oldest_incarnation, hello->oldest_sequence);
+	settle (self, node, hello->oldest_incarnation, hello->oldest_sequence);
 	/* After a restart of either side the catalogues are not here. */
 	node->want_catalogues = !node->welcomed;
 	node->welcomed = true;
@@ -229,7 +230,7 @@ static void resend_take (control_t *self, const request_t *request, const Belfry
 	node_t *node = welcomed_node (self, request);
 	if (!node)
 		return;
-	settle (node, resend->oldest_incarnation, resend->oldest_sequence);
+	settle (self, node, resend->oldest_incarnation, resend->oldest_sequence);
 	self->hooks.resent (self->hooks.arg, node, resend, request->now);
 }
 

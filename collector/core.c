@@ -17,6 +17,7 @@
 #include "collector/herald.h"
 #include "collector/ingest.h"
 #include "collector/links.h"
+#include "collector/memory.h"
 #include "collector/arrivals.h"
 #include "collector/uptake.h"
 #include "collector/usher.h"
@@ -39,6 +40,8 @@ struct core {
 	alerts_t *alerts;
 	usher_t *usher;
 	committer_t *committer;
+	memory_t *memory;
+	const struct rule_set *rules;
 	uptake_t uptake;
 	arrivals_t *arrivals;
 	bool started;
@@ -86,7 +89,8 @@ static void verdict_say (core_t *self, const verdict_t *verdict)
 static void on_verdict (void *arg, const verdict_t *verdict, moment_t now)
 {
 	core_t *self = arg;
-	verdict_say (self, verdict);
+	if (!verdict->resumed)
+		verdict_say (self, verdict);
 	self->uptake.changed = true;
 	verdicts_take (self->verdicts, verdict, now);
 	alerts_node (self->alerts, nodes_at (self->view.nodes, verdict->node), now);
@@ -102,9 +106,8 @@ static void on_alert (void *arg, Belfry__V1__Alert *alert, moment_t now)
 
 static void on_remember (void *arg, batch_t *batch, moment_t now)
 {
-	(void) arg;
-	(void) batch;
-	(void) now;
+	core_t *self = arg;
+	memory_write (self->memory, batch, now);
 }
 
 static void on_published (void *arg, const journal_record_t *record, const batch_entry_t *entry)
@@ -156,6 +159,8 @@ static void on_welcomed (
 	uptake_kept (
 	        &self->uptake, detector_expect (self->detector, node->index, hello->heartbeat_interval_ns));
 	self->uptake.changed = true;
+	if (incarnation_new)
+		memory_urge (self->memory);
 }
 
 static void on_reported (void *arg, node_t *node, const Belfry__V1__PeerReport *report, moment_t now)
@@ -189,6 +194,7 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 		return error_set (err, -ENOMEM, "out of memory");
 	view_t *view = &self->view;
 	self->port = *port;
+	self->rules = options->rules;
 	snprintf (view->cluster, sizeof view->cluster, "%s", options->cluster);
 	snprintf (view->name, sizeof view->name, "%s", options->name);
 	snprintf (view->version, sizeof view->version, "%s", options->version);
@@ -227,6 +233,7 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 	        (r = verdicts_new (view, self->herald, self->links, &self->verdicts)) ||
 	        (r = usher_new (view, self->herald, &self->port, &self->usher)) ||
 	        (r = alerts_new (view, options->rules, on_alert, self, now, &self->alerts)) ||
+	        (r = memory_new (view, self->detector, self->alerts, now, &self->memory)) ||
 	        (r = arrivals_new (
 	                 view, self->ingest, self->committer, &self->uptake, &arrivals, &self->arrivals))) {
 		error_set (err, r, "out of memory");
@@ -256,6 +263,7 @@ void core_destroy (core_t **self_p)
 	if (!self)
 		return;
 	arrivals_destroy (&self->arrivals);
+	memory_destroy (&self->memory);
 	alerts_destroy (&self->alerts);
 	usher_destroy (&self->usher);
 	verdicts_destroy (&self->verdicts);
@@ -331,10 +339,23 @@ void core_control (core_t *self, span_t peer, span_t bytes, moment_t now)
 
 /* Time. */
 
+/* Those of an earlier run are heard again within seconds: until then nothing is said of the whole. */
+static bool cluster_waits (const core_t *self, moment_t now)
+{
+	if (mono_since (now.mono, self->view.started.mono) >= DETECTOR_SETTLE_NS)
+		return false;
+	for (uint32_t i = 0; i < nodes_count (self->view.nodes); i++) {
+		const node_t *node = nodes_at (self->view.nodes, i);
+		if (node->incarnation && node->state == BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN)
+			return true;
+	}
+	return false;
+}
+
 static void cluster_tick (core_t *self, moment_t now)
 {
 	bool due = now.mono.ns >= self->cluster_due.ns;
-	if (!self->uptake.changed && !due)
+	if ((!self->uptake.changed && !due) || cluster_waits (self, now))
 		return;
 	cluster_health_t before = self->view.health;
 	self->view.health = cluster_judge (self->view.nodes);
@@ -387,7 +408,7 @@ void core_tick (core_t *self, moment_t now)
 
 void core_flush (core_t *self, moment_t now)
 {
-	committer_flush (self->committer, false, now);
+	committer_flush (self->committer, self->started && memory_due (self->memory, now), now);
 }
 
 void core_committed (core_t *self, int error, const char *text, moment_t now)
@@ -413,6 +434,7 @@ void core_alarm (core_t *self, const char *type, const char *text, moment_t now)
 
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now)
 {
+	self->rules = rules;
 	uptake_kept (&self->uptake, alerts_set_rules (self->alerts, rules, now));
 }
 
@@ -424,8 +446,14 @@ void core_set_keyring (core_t *self, keyring_t *keyring)
 	control_set_keyring (self->control, keyring);
 }
 
+void core_restore (core_t *self, const char *key, span_t value)
+{
+	memory_put (self->memory, key, value);
+}
+
 void core_started (core_t *self, moment_t now)
 {
+	memory_apply (self->memory, self->rules, now);
 	self->started = true;
 	herald_system (
 	        self->herald, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTED, "", now);

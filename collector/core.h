@@ -127,6 +127,9 @@ void core_alarm (core_t *self, const char *type, const char *text, moment_t now)
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now);
 void core_set_keyring (core_t *self, keyring_t *keyring);
 
+/* What an earlier run of this collector remembered, piece by piece, in any order; before core_started. */
+void core_restore (core_t *self, const char *key, span_t value);
+
 /* The signed farewell: publishes SystemLifecycle stopping / stopped. started is said by
  * core_started, when the shell's sockets are bound. */
 void core_started (core_t *self, moment_t now);

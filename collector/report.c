@@ -326,7 +326,7 @@ static int sequences_put (builder_t *self, const nodes_t *nodes)
 		belfry__v1__node_sequence__init (sequence);
 		sequence->node = node->name;
 		sequence->incarnation = node->incarnation;
-		sequence->newest_volatile = node->volatiles.newest;
+		sequence->newest_volatile = node_newest_volatile (node);
 		/* What is seen and not journalled is still to come out. */
 		const account_t *account = ledger_account (&node->ledger, node->incarnation);
 		sequence->newest_durable = account ? ranges_newest (&account->journalled) : 0;

@@ -101,6 +101,11 @@ static Belfry__V1__Severity severity_of (Belfry__V1__NodeState state)
 void verdicts_take (verdicts_t *self, const verdict_t *verdict, moment_t now)
 {
 	node_t *node = nodes_at (self->view->nodes, verdict->node);
+	if (verdict->resumed) {
+		node->state = verdict->to;
+		links_member (self->links, node);
+		return;
+	}
 	Belfry__V1__Evidence evidence[EVIDENCE_SIGHTINGS_MAX], *evidence_p[EVIDENCE_SIGHTINGS_MAX];
 	char texts[EVIDENCE_SIGHTINGS_MAX][128];
 	const char *texts_p[EVIDENCE_SIGHTINGS_MAX];
@@ -117,6 +122,7 @@ void verdicts_take (verdicts_t *self, const verdict_t *verdict, moment_t now)
 		        duration_format (age_ns, age));
 		texts_p[i] = texts[i];
 	}
+	nodes_remember (self->view->nodes, node);
 	node_verdict (
 	        node, verdict->to, verdict->kind, (uint64_t) now.wall.ns, texts_p, verdict->n_sightings);
 

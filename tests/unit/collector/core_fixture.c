@@ -220,28 +220,56 @@ void fixture_rules (fixture_t *self, const char *text)
 	rule_set_destroy (&old);
 }
 
-fixture_t *fixture_new (bool keyed)
+static void core_begin (fixture_t *self)
 {
-	fixture_t *self = calloc (1, sizeof *self);
-	err_t err;
-	self->now = (moment_t){ { 1000 * NS_PER_S }, { INT64_C (1763973600) * NS_PER_S } };
-	self->keyring = keyed ? fixture_keyring (false) : NULL;
-	self->rules = rules_parse (NULL);
 	const core_port_t port = fixture_port (self);
 	journal_figures_t figures;
-	self->archive = archive_new (7);
+	err_t err;
 	archive_figures (self->archive, &figures);
 	const core_options_t options = { .cluster = "demo",
 		.name = "c1",
 		.version = "0.1.0",
-		.incarnation = 1,
+		.incarnation = ++self->incarnation,
 		.boot_nonce = 42,
 		.keyring = self->keyring,
 		.rules = self->rules,
 		.journal = &figures,
 		.nodes_max = 20 };
 	cr_assert_eq (core_new (&options, &port, self->now, &self->core, &err), 0, "%s", err.text);
+}
+
+static void on_restore (void *arg, const char *key, span_t value)
+{
+	fixture_t *self = arg;
+	core_restore (self->core, key, value);
+}
+
+fixture_t *fixture_new (bool keyed)
+{
+	fixture_t *self = calloc (1, sizeof *self);
+	self->now = (moment_t){ { 1000 * NS_PER_S }, { INT64_C (1763973600) * NS_PER_S } };
+	self->keyring = keyed ? fixture_keyring (false) : NULL;
+	self->rules = rules_parse (NULL);
+	self->archive = archive_new (7);
+	core_begin (self);
 	return self;
+}
+
+void fixture_restart (fixture_t *self, bool killed, int64_t down_ns)
+{
+	if (!killed) {
+		core_stopping (self->core, "restart", self->now);
+		fixture_flush (self);
+	}
+	core_destroy (&self->core);
+	self->batch = NULL;
+	/* Another boot has another monotonic clock. (Ahead of the last one: it is the signers' clock too.) */
+	self->now.mono.ns += 500000 * NS_PER_S;
+	self->now.wall.ns += down_ns;
+	core_begin (self);
+	archive_restore (self->archive, on_restore, self);
+	core_started (self->core, self->now);
+	fixture_flush (self);
 }
 
 void fixture_free (fixture_t *self)

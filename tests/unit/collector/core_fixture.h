@@ -68,6 +68,7 @@ typedef struct {
 	size_t n_answers;
 	char said[64][512];
 	size_t n_said;
+	uint64_t incarnation;
 } fixture_t;
 
 /* With the shipped rules. */
@@ -85,6 +86,8 @@ refusal_t fixture_take (fixture_t *self, const message_t *message);
 /* Flushes, and commits what is asked for; while commits are held only what was asked for before. */
 void fixture_flush (fixture_t *self);
 void fixture_commit (fixture_t *self);
+/* The collector ends, with its goodbye or killed, and begins again down_ns later with what its journal has. */
+void fixture_restart (fixture_t *self, bool killed, int64_t down_ns);
 /* What node has sent again. oldest: as in Hello. */
 void fixture_resend (fixture_t *self, const signer_t *signer, const char *node, const message_t *messages,
         size_t n, uint64_t oldest);
