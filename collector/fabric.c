@@ -255,6 +255,12 @@ static int bind_one (
 	return 0;
 }
 
+static void on_memory (void *arg, const char *key, span_t value)
+{
+	fabric_t *self = arg;
+	core_restore (self->core, key, value);
+}
+
 /* The journal first: what it knows the core begins with. */
 static int journal_start (fabric_t *self, loop_t *loop, journal_report_t *report, err_t *err)
 {
@@ -269,7 +275,8 @@ static int journal_start (fabric_t *self, loop_t *loop, journal_report_t *report
 		log_warning ("collector", "%s", report->text);
 	scribe_figures (self->scribe, &figures);
 	core.journal = &figures;
-	return core_new (&core, &port, moment_now (), &self->core, err);
+	r = core_new (&core, &port, moment_now (), &self->core, err);
+	return r ? r : scribe_restore (self->scribe, on_memory, self, err);
 }
 
 static int fabric_start (void *arg, loop_t *loop, err_t *err)

@@ -110,6 +110,11 @@ void scribe_figures (const scribe_t *self, journal_figures_t *ret)
 	journal_figures (self->journal, ret);
 }
 
+int scribe_restore (scribe_t *self, journal_restore_fn *visit, void *arg, err_t *err)
+{
+	return journal_restore (self->journal, visit, arg, err);
+}
+
 void scribe_commit (scribe_t *self, journal_batch_t *batch)
 {
 	self->batch = batch;

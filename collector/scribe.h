@@ -34,6 +34,8 @@ bool scribe_destroy (scribe_t **self_p, int64_t patience_ns);
 
 /* As it stands; not while a job is under way. */
 void scribe_figures (const scribe_t *self, journal_figures_t *ret);
+/* The memory, as journal_restore; before the first job. */
+int scribe_restore (scribe_t *self, journal_restore_fn *visit, void *arg, err_t *err);
 
 /* The core's asking. The batch is borrowed until committed. One at a time. */
 void scribe_commit (scribe_t *self, journal_batch_t *batch);
