@@ -10,21 +10,21 @@
 
 enum { JOURNAL_PATH_MAX = 4096 };
 
-#define JOURNAL_STATEMENTS(X)                                                                                \
-	X (KNOWN, "SELECT offset FROM records WHERE node = ?1 AND incarnation = ?2 AND sequence = ?3")       \
-	X (INSERT, "INSERT OR IGNORE INTO records (offset, node, subject, incarnation, sequence, channel, "  \
-	           "severity, "                                                                              \
-	           "time_ns, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                             \
-	X (STATE, "INSERT INTO states (key, counter, body) VALUES (?1, ?2, ?3) ON CONFLICT (key) DO UPDATE " \
-	          "SET "                                                                                     \
-	          "counter = excluded.counter, body = excluded.body WHERE excluded.counter >= counter")      \
-	X (STATE_DROP, "DELETE FROM states WHERE key = ?1")                                                  \
-	X (CHECKPOINT, "INSERT OR REPLACE INTO checkpoints (offset, body) VALUES (?1, ?2)")                  \
-	X (AT, "SELECT body FROM records WHERE offset = ?1")                                                 \
-	X (CHECKPOINTS,                                                                                      \
-	        "SELECT body FROM checkpoints WHERE offset BETWEEN ?1 AND ?2 ORDER BY offset LIMIT ?3")      \
-	X (SEGMENT, "SELECT offset, body FROM checkpoints WHERE offset > ?1 ORDER BY offset LIMIT 1")        \
-	X (TRIM, "DELETE FROM records WHERE offset <= ?1")                                                   \
+#define JOURNAL_STATEMENTS(X)                                                                               \
+	X (KNOWN, "SELECT offset FROM records WHERE node = ?1 AND incarnation = ?2 AND sequence = ?3")      \
+	X (INSERT, "INSERT OR IGNORE INTO records (offset, node, subject, incarnation, sequence, channel, " \
+	           "severity, "                                                                             \
+	           "time_ns, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                            \
+	X (STATE, "INSERT INTO states (key, counter, removed, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT "   \
+	          "(key) DO UPDATE SET counter = excluded.counter, removed = excluded.removed, "            \
+	          "body = excluded.body WHERE excluded.counter >= counter")                                 \
+	X (STATE_FORGET, "DELETE FROM states WHERE removed AND counter < ?1")                               \
+	X (CHECKPOINT, "INSERT OR REPLACE INTO checkpoints (offset, body) VALUES (?1, ?2)")                 \
+	X (AT, "SELECT body FROM records WHERE offset = ?1")                                                \
+	X (CHECKPOINTS,                                                                                     \
+	        "SELECT body FROM checkpoints WHERE offset BETWEEN ?1 AND ?2 ORDER BY offset LIMIT ?3")     \
+	X (SEGMENT, "SELECT offset, body FROM checkpoints WHERE offset > ?1 ORDER BY offset LIMIT 1")       \
+	X (TRIM, "DELETE FROM records WHERE offset <= ?1")                                                  \
 	X (TRIM_CHECKPOINTS, "DELETE FROM checkpoints WHERE offset < ?1")
 
 typedef enum {
@@ -59,7 +59,9 @@ struct journal {
 	uint8_t public_key[CHAIN_PUBLIC_KEY_SIZE];
 	uint8_t *secret_key; /* guarded */
 	journal_now_t now;
-	uint64_t head_newest; /* as the file apart says */
+	/* As the file apart says: the newest, and the first that retention left. */
+	uint64_t head_newest, head_first;
+	bool damaged; /* a reading met what does not hold together */
 	buffer_t buffer;
 };
 
@@ -77,13 +79,24 @@ bool journal_row_parse (span_t body, journal_row_t *ret);
 int journal_row_insert (journal_t *self, const journal_row_t *row, err_t *err);
 void journal_checkpoint_pack (buffer_t *out, const checkpoint_t *checkpoint);
 bool journal_checkpoint_parse (span_t body, checkpoint_t *ret);
-void journal_state_pack (buffer_t *out, uint64_t counter, const char *key, span_t value);
-bool journal_state_parse (span_t body, uint64_t *ret_counter, span_t *ret_key, span_t *ret_value);
+/* A piece of the memory: the counter says which is newer, newest which records it knows of. */
+typedef struct {
+	uint64_t counter, newest;
+	span_t key, value;
+} journal_piece_t;
+bool journal_piece_parse (span_t body, journal_piece_t *ret);
 
+/* What the head apart says: its checkpoint, that it holds; the channels' newest and the first offset. */
+typedef struct {
+	checkpoint_t checkpoint;
+	uint64_t channels[CHANNEL_COUNT], first;
+} journal_head_t;
+bool journal_head_take (const journal_t *self, journal_head_t *ret);
 int journal_head_write (journal_t *self, wall_t now, bool sync);
 /* Signs the newest record, inside a transaction. */
 int journal_sign (journal_t *self, wall_t now, checkpoint_t *ret, err_t *err);
-int journal_state_put (journal_t *self, uint64_t counter, const char *key, span_t value, err_t *err);
+int journal_state_put (
+        journal_t *self, uint64_t counter, uint64_t newest, const char *key, span_t value, err_t *err);
 int journal_checkpoint_put (journal_t *self, const checkpoint_t *checkpoint, err_t *err);
 
 /* Opens and reads the database; -EBADMSG where it does not hold together. */

@@ -27,8 +27,9 @@ static const char tables[] =
         "CREATE INDEX IF NOT EXISTS records_channel ON records (channel, offset);"
         "CREATE INDEX IF NOT EXISTS records_time ON records (time_ns);"
         "CREATE TABLE IF NOT EXISTS checkpoints (offset INTEGER PRIMARY KEY, body BLOB NOT NULL);"
-        "CREATE TABLE IF NOT EXISTS states (key TEXT PRIMARY KEY, counter INTEGER NOT NULL, body BLOB NOT "
-        "NULL);"
+        "CREATE TABLE IF NOT EXISTS states (key TEXT PRIMARY KEY, counter INTEGER NOT NULL,"
+        " removed INTEGER NOT NULL, body BLOB NOT NULL);"
+        "CREATE INDEX IF NOT EXISTS states_removed ON states (counter) WHERE removed;"
         "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);";
 
 static const char *const statements[] = {
@@ -160,54 +161,95 @@ static int newest_load (journal_t *self, err_t *err)
 	return 0;
 }
 
-/* The head goes on where the file ends before it: its offsets are never given twice. */
-static void head_take (journal_t *self, const checkpoint_t *head, span_t channels)
+/* SQLite's own look at its pages. */
+static int pages_check (journal_t *self, err_t *err)
 {
-	record_reader_t reader = { channels.data, (const uint8_t *) channels.data + channels.size, false };
-	self->now.newest = head->offset;
-	memcpy (self->now.hash, head->hash, sizeof head->hash);
-	for (unsigned c = 0; c < CHANNEL_COUNT; c++) {
-		uint64_t offset = record_take_u64 (&reader);
-		if (offset > self->now.channels[c] && offset <= head->offset)
-			self->now.channels[c] = offset;
-	}
+	sqlite3_stmt *check = NULL;
+	int r = database_prepare (&self->db, "PRAGMA quick_check(1)", &check, err);
+	if (r)
+		return r;
+	int outcome = sqlite3_step (check);
+	bool sound = outcome == SQLITE_ROW && span_is (column_bytes (check, 0), "ok");
+	sqlite3_finalize (check);
+	if (outcome != SQLITE_ROW)
+		return database_error (&self->db, outcome, err, "checking its pages");
+	return sound ? 0 : not_sound (self, err, "its pages do not hold together");
 }
 
-int journal_load (journal_t *self, err_t *err)
+/* The head goes on where the file ends before it: its offsets are never given twice. Channels of which
+ * retention left nothing have their newest there alone. */
+static int head_join (journal_t *self, const journal_head_t *head, err_t *err)
 {
-	checkpoint_t head;
-	span_t value = span_of ("", 0);
+	const checkpoint_t *newest = &head->checkpoint;
+	if (memcmp (newest->journal, self->id, sizeof self->id) != 0)
+		return 0;
+	if (newest->offset > self->now.newest) {
+		if (self->lost_through < newest->offset)
+			return not_sound (self, err, "it holds less than its head says");
+		self->now.newest = newest->offset;
+		memcpy (self->now.hash, newest->hash, sizeof newest->hash);
+	}
+	for (unsigned c = 0; c < CHANNEL_COUNT; c++) {
+		if (head->channels[c] > self->now.channels[c] && head->channels[c] <= newest->offset)
+			self->now.channels[c] = head->channels[c];
+	}
+	return 0;
+}
+
+static int database_load (journal_t *self, err_t *err)
+{
+	journal_head_t head;
+	char wal[JOURNAL_PATH_MAX + 8];
+	bool has_head = journal_head_take (self, &head);
 	memset (&self->now, 0, sizeof self->now);
-	bool has_head = journal_head (self, &head) == 0 && checkpoint_verify (&head);
 	if (has_head) {
-		(void) slots_value (self->head, &value);
-		self->head_newest = head.offset;
-		memcpy (self->id, head.journal, sizeof self->id);
+		self->head_newest = head.checkpoint.offset;
+		self->head_first = head.first;
+		memcpy (self->id, head.checkpoint.journal, sizeof self->id);
 		self->has_id = true;
 	}
+	/* SQLite would throw the WAL of a missing file away. */
+	snprintf (wal, sizeof wal, "%s-wal", self->path);
+	if (!files_exist (self->vfs, self->path) && files_exist (self->vfs, wal))
+		return not_sound (self, err, "it is missing, and its WAL is there");
 	int r = database_begin (self, self->path, err);
+	if (!r && !self->read_only)
+		r = pages_check (self, err);
 	if (!r)
 		r = id_load (self, err);
 	if (!r)
 		r = newest_load (self, err);
-	if (r || !has_head || self->read_only || head.offset <= self->now.newest ||
-	        memcmp (head.journal, self->id, sizeof self->id) != 0)
-		return r;
-	if (self->lost_through < head.offset)
-		return not_sound (self, err, "it holds less than its head says");
-	size_t channels = CHANNEL_COUNT * sizeof (uint64_t);
-	head_take (self, &head, span_of ((const uint8_t *) value.data + value.size - channels, channels));
-	return 0;
+	return r || !has_head || self->read_only ? r : head_join (self, &head, err);
+}
+
+int journal_load (journal_t *self, err_t *err)
+{
+	int r = database_load (self, err);
+	/* For healing it stays open. */
+	if (r && r != -EBADMSG) {
+		statements_finalise (self);
+		database_close (&self->db);
+	}
+	return r;
 }
 
 /* Healing. */
 
 typedef struct {
 	journal_t *journal;
-	journal_report_t *report;
+	uint64_t newest; /* of the records that are sound; pieces of the memory that know more are not */
 	err_t *err;
 	int r;
 } salvage_t;
+
+static bool is_ours (journal_t *self, const uint8_t id[MARK_JOURNAL_SIZE])
+{
+	if (!self->has_id) {
+		self->has_id = true;
+		memcpy (self->id, id, sizeof self->id);
+	}
+	return memcmp (self->id, id, sizeof self->id) == 0;
+}
 
 static void on_found (void *arg, record_kind_t kind, span_t whole)
 {
@@ -215,41 +257,76 @@ static void on_found (void *arg, record_kind_t kind, span_t whole)
 	journal_t *journal = self->journal;
 	journal_row_t row;
 	checkpoint_t checkpoint;
-	uint64_t counter;
-	span_t key, value;
-	char name[JOURNAL_STATE_KEY_MAX + 1];
 	if (self->r)
 		return;
 	switch (kind) {
 	case RECORD_ENTRY:
-		if (!journal_row_parse (whole, &row) ||
-		        (journal->has_id &&
-		                memcmp (row.entry.mark.journal, journal->id, sizeof journal->id) != 0))
+		/* What retention let go may still lie in pages that are free. */
+		if (!journal_row_parse (whole, &row) || row.entry.mark.offset < journal->head_first ||
+		        !is_ours (journal, row.entry.mark.journal))
 			return;
 		self->r = journal_row_insert (journal, &row, self->err);
-		if (!self->r)
-			self->report->recovered += (uint64_t) sqlite3_changes (journal->db.handle);
 		return;
 	case RECORD_CHECKPOINT:
 		if (journal_checkpoint_parse (whole, &checkpoint) && checkpoint_verify (&checkpoint) &&
-		        (!journal->has_id ||
-		                memcmp (checkpoint.journal, journal->id, sizeof journal->id) == 0))
+		        checkpoint.offset + 1 >= journal->head_first && is_ours (journal, checkpoint.journal))
 			self->r = journal_checkpoint_put (journal, &checkpoint, self->err);
-		return;
-	case RECORD_STATE:
-		if (!journal_state_parse (whole, &counter, &key, &value) || counter > INT64_MAX)
-			return;
-		snprintf (name, sizeof name, "%.*s", (int) key.size, (const char *) key.data);
-		self->r = journal_state_put (journal, counter, name, value, self->err);
 		return;
 	default:
 		return;
 	}
 }
 
+static void on_piece (void *arg, record_kind_t kind, span_t whole)
+{
+	salvage_t *self = arg;
+	journal_piece_t piece;
+	char name[JOURNAL_STATE_KEY_MAX + 1];
+	if (self->r || kind != RECORD_STATE || !journal_piece_parse (whole, &piece) ||
+	        piece.newest > self->newest)
+		return;
+	snprintf (name, sizeof name, "%.*s", (int) piece.key.size, (const char *) piece.key.data);
+	self->r =
+	        journal_state_put (self->journal, piece.counter, piece.newest, name, piece.value, self->err);
+}
+
 static void on_window (void *arg, span_t bytes)
 {
 	record_scan (bytes, on_found, arg);
+}
+static void on_window_pieces (void *arg, span_t bytes)
+{
+	record_scan (bytes, on_piece, arg);
+}
+
+/* Behind the head only what continues its chain: a commit that had just ended, not one that never did. */
+static int tail_cut (journal_t *self, salvage_t *found, err_t *err)
+{
+	journal_head_t head;
+	int r = number_get (self, "SELECT max(offset) FROM records", &found->newest, err);
+	if (r || !journal_head_take (self, &head))
+		return r;
+	uint8_t hash[CHAIN_HASH_SIZE];
+	journal_row_t row;
+	sqlite3_stmt *at = self->statements[JOURNAL_AT];
+	uint64_t offset = head.checkpoint.offset;
+	memcpy (hash, head.checkpoint.hash, sizeof hash);
+	for (bool fits = true; fits;) {
+		bind_u64 (at, 1, offset + 1);
+		fits = sqlite3_step (at) == SQLITE_ROW && journal_row_parse (column_bytes (at, 0), &row);
+		if (fits) {
+			chain_hash (hash, &row.entry.mark, row.entry.topic, row.entry.envelope, hash);
+			fits = memcmp (hash, row.entry.hash, sizeof hash) == 0;
+		}
+		sqlite3_reset (at);
+		offset += fits;
+	}
+	found->newest = offset;
+	char sql[160];
+	snprintf (sql, sizeof sql,
+	        "DELETE FROM records WHERE offset > %llu; DELETE FROM checkpoints WHERE offset > %llu",
+	        (unsigned long long) offset, (unsigned long long) offset);
+	return database_exec (&self->db, sql, err);
 }
 
 typedef struct {
@@ -278,6 +355,10 @@ static void names_make (const journal_t *self, wall_t now, names_t *ret)
 
 static int exchange (journal_t *self, const names_t *names, err_t *err)
 {
+	char wal[JOURNAL_PATH_MAX + 8];
+	snprintf (wal, sizeof wal, "%s-wal", names->fresh);
+	if (files_exist (self->vfs, wal))
+		return error_set (err, -EIO, "%s: not all of it could be written", names->fresh);
 	int r = files_rename (self->vfs, self->path, names->damaged);
 	if (r == -ENOENT)
 		r = 0;
@@ -296,16 +377,26 @@ static int fresh_delete (journal_t *self, const names_t *names)
 	return r ? r : files_delete (self->vfs, wal);
 }
 
+static int both_scan (journal_t *self, const names_t *names, files_scan_fn *scan, salvage_t *arg, err_t *err)
+{
+	int r = files_scan (self->vfs, self->path, WINDOW, RECORD_SIZE_MAX, scan, arg);
+	if (!r)
+		r = files_scan (self->vfs, names->wal, WINDOW, RECORD_SIZE_MAX, scan, arg);
+	return r ? error_set (err, r, "%s: cannot be read: %s", self->path, strerror (-r)) : arg->r;
+}
+
 static int salvage (journal_t *self, const names_t *names, journal_report_t *report, err_t *err)
 {
-	salvage_t arg = { self, report, err, 0 };
+	salvage_t arg = { self, 0, err, 0 };
 	int r = database_exec (&self->db, "BEGIN IMMEDIATE", err);
 	if (!r)
-		r = files_scan (self->vfs, self->path, WINDOW, RECORD_SIZE_MAX, on_window, &arg);
+		r = both_scan (self, names, on_window, &arg, err);
 	if (!r)
-		r = files_scan (self->vfs, names->wal, WINDOW, RECORD_SIZE_MAX, on_window, &arg);
+		r = tail_cut (self, &arg, err);
 	if (!r)
-		r = arg.r;
+		r = both_scan (self, names, on_window_pieces, &arg, err);
+	if (!r)
+		r = number_get (self, "SELECT count(*) FROM records", &report->recovered, err);
 	if (!r && self->has_id)
 		r = meta_put (self, "id", span_of (self->id, sizeof self->id), err);
 	return r ? r : database_exec (&self->db, "COMMIT", err);
@@ -353,8 +444,12 @@ int journal_heal (journal_t *self, wall_t now, journal_report_t *report, err_t *
 		r = exchange (self, &names, err);
 	if (!r)
 		r = journal_load (self, err);
-	if (r)
+	if (r) {
+		statements_finalise (self);
+		database_close (&self->db);
 		return r;
+	}
+	self->damaged = false;
 	int n = snprintf (report->text, sizeof report->text,
 	        "%.160s did not hold together: set aside as %.160s; %llu records were taken over", self->path,
 	        names.damaged, (unsigned long long) report->recovered);

@@ -103,6 +103,7 @@ int journal_read (journal_t *self, const journal_query_t *query, journal_visit_f
 		*ret_last = true;
 	else if (outcome != SQLITE_ROW)
 		r = database_error (&self->db, outcome, err, "reading records");
+	self->damaged |= r == -EBADMSG && !self->read_only;
 	sqlite3_finalize (rows);
 	return r;
 }
@@ -152,26 +153,25 @@ int journal_hash (journal_t *self, uint64_t offset, uint8_t out[CHAIN_HASH_SIZE]
 
 int journal_head (journal_t *self, checkpoint_t *ret)
 {
-	span_t value;
-	size_t channels = CHANNEL_COUNT * sizeof (uint64_t);
-	if (!slots_value (self->head, &value) || value.size < channels ||
-	        !journal_checkpoint_parse (span_of (value.data, value.size - channels), ret))
+	journal_head_t head;
+	if (!journal_head_take (self, &head))
 		return -ENOENT;
+	*ret = head.checkpoint;
 	return 0;
 }
 
 int journal_restore (journal_t *self, journal_restore_fn *visit, void *arg, err_t *err)
 {
 	sqlite3_stmt *rows = NULL;
-	int r = database_prepare (&self->db, "SELECT body FROM states", &rows, err), outcome = SQLITE_DONE;
+	int r = database_prepare (&self->db, "SELECT body FROM states WHERE NOT removed", &rows, err),
+	    outcome = SQLITE_DONE;
 	while (!r && (outcome = sqlite3_step (rows)) == SQLITE_ROW) {
-		uint64_t counter;
-		span_t key, value;
+		journal_piece_t piece;
 		char name[JOURNAL_STATE_KEY_MAX + 1];
-		if (!journal_state_parse (column_bytes (rows, 0), &counter, &key, &value))
+		if (!journal_piece_parse (column_bytes (rows, 0), &piece))
 			continue;
-		snprintf (name, sizeof name, "%.*s", (int) key.size, (const char *) key.data);
-		visit (arg, name, value);
+		snprintf (name, sizeof name, "%.*s", (int) piece.key.size, (const char *) piece.key.data);
+		visit (arg, name, piece.value);
 	}
 	sqlite3_finalize (rows);
 	return r                        ? r

@@ -117,40 +117,51 @@ int journal_checkpoint_put (journal_t *self, const checkpoint_t *checkpoint, err
 	return database_run (&self->db, put, err);
 }
 
-void journal_state_pack (buffer_t *out, uint64_t counter, const char *key, span_t value)
+/* What was removed stays as an empty piece while so many others are written: a file that is built again from
+ * what lies in it must not bring it back. */
+enum { REMOVED_KEPT = 4096 };
+
+static void piece_pack (buffer_t *out, const journal_piece_t *piece)
 {
 	record_begin (out, RECORD_STATE);
-	record_u64 (out, counter);
-	record_bytes (out, span_str (key));
-	record_bytes (out, value);
+	record_u64 (out, piece->counter);
+	record_u64 (out, piece->newest);
+	record_bytes (out, piece->key);
+	record_bytes (out, piece->value);
 	record_end (out);
 }
 
-bool journal_state_parse (span_t body, uint64_t *ret_counter, span_t *ret_key, span_t *ret_value)
+bool journal_piece_parse (span_t body, journal_piece_t *ret)
 {
 	record_kind_t kind;
 	record_reader_t reader;
 	if (!record_open (body, &kind, &reader) || kind != RECORD_STATE)
 		return false;
-	*ret_counter = record_take_u64 (&reader);
-	*ret_key = record_take_bytes (&reader);
-	*ret_value = record_take_bytes (&reader);
-	return record_done (&reader) && ret_key->size && ret_key->size <= JOURNAL_STATE_KEY_MAX;
+	ret->counter = record_take_u64 (&reader);
+	ret->newest = record_take_u64 (&reader);
+	ret->key = record_take_bytes (&reader);
+	ret->value = record_take_bytes (&reader);
+	return record_done (&reader) && ret->counter <= INT64_MAX && ret->newest <= INT64_MAX &&
+	       ret->key.size && ret->key.size <= JOURNAL_STATE_KEY_MAX;
 }
 
-int journal_state_put (journal_t *self, uint64_t counter, const char *key, span_t value, err_t *err)
+int journal_state_put (
+        journal_t *self, uint64_t counter, uint64_t newest, const char *key, span_t value, err_t *err)
 {
-	sqlite3_stmt *put = self->statements[value.size ? JOURNAL_STATE : JOURNAL_STATE_DROP];
-	size_t size = strlen (key);
-	if (size == 0 || size > JOURNAL_STATE_KEY_MAX)
+	sqlite3_stmt *put = self->statements[JOURNAL_STATE], *forget = self->statements[JOURNAL_STATE_FORGET];
+	const journal_piece_t piece = { counter, newest, span_str (key), value };
+	if (piece.key.size == 0 || piece.key.size > JOURNAL_STATE_KEY_MAX)
 		return error_set (err, -EINVAL, "'%.32s' is no key of the collector's memory", key);
-	sqlite3_bind_text (put, 1, key, (int) size, SQLITE_STATIC);
-	if (value.size) {
-		journal_state_pack (&self->buffer, counter, key, value);
-		if (buffer_failed (&self->buffer))
-			return error_set (err, -ENOMEM, "out of memory");
-		bind_u64 (put, 2, counter);
-		sqlite3_bind_blob (put, 3, self->buffer.data, (int) self->buffer.size, SQLITE_STATIC);
-	}
-	return database_run (&self->db, put, err);
+	piece_pack (&self->buffer, &piece);
+	if (buffer_failed (&self->buffer))
+		return error_set (err, -ENOMEM, "out of memory");
+	sqlite3_bind_text (put, 1, key, (int) piece.key.size, SQLITE_STATIC);
+	bind_u64 (put, 2, counter);
+	sqlite3_bind_int (put, 3, value.size == 0);
+	sqlite3_bind_blob (put, 4, self->buffer.data, (int) self->buffer.size, SQLITE_STATIC);
+	int r = database_run (&self->db, put, err);
+	if (r || value.size || counter < REMOVED_KEPT)
+		return r;
+	bind_u64 (forget, 1, counter - REMOVED_KEPT);
+	return database_run (&self->db, forget, err);
 }
