@@ -121,7 +121,7 @@ static int record_add (journal_t *self, journal_record_t *record, err_t *err)
 	row.entry.envelope = record->envelope;
 	chain_hash (now->hash, &row.entry.mark, record->topic, record->envelope, row.entry.hash);
 	r = journal_row_insert (self, &row, err);
-	if (!r && sqlite3_changes (self->db.handle) != 1)
+	if (r == ROW_E_THERE)
 		r = error_set (err, -EBADMSG, "%s: offset %llu is taken", self->path,
 		        (unsigned long long) record->offset);
 	if (r)
@@ -201,14 +201,17 @@ static int trim (journal_t *self, uint64_t offset, err_t *err)
 {
 	sqlite3_stmt *records = self->statements[JOURNAL_TRIM];
 	sqlite3_stmt *checkpoints = self->statements[JOURNAL_TRIM_CHECKPOINTS];
+	sqlite3_stmt *spans = self->statements[JOURNAL_TRIM_SPANS];
 	bind_u64 (records, 1, offset);
 	bind_u64 (checkpoints, 1, offset);
+	bind_u64 (spans, 1, (offset + 1) / JOURNAL_SPAN);
 	int r = database_run (&self->db, records, err);
 	if (r)
 		return r;
 	self->now.records -= (uint64_t) sqlite3_changes (self->db.handle);
 	self->now.first = offset + 1;
-	return database_run (&self->db, checkpoints, err);
+	r = database_run (&self->db, checkpoints, err);
+	return r ? r : database_run (&self->db, spans, err);
 }
 
 int journal_tick (journal_t *self, wall_t now, checkpoint_t *ret_checkpoint, err_t *err)

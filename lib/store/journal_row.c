@@ -60,7 +60,7 @@ bool journal_row_parse (span_t body, journal_row_t *ret)
 
 int journal_row_insert (journal_t *self, const journal_row_t *row, err_t *err)
 {
-	sqlite3_stmt *insert = self->statements[JOURNAL_INSERT];
+	sqlite3_stmt *insert = self->statements[JOURNAL_INSERT], *span = self->statements[JOURNAL_SPAN_PUT];
 	journal_row_pack (&self->buffer, row);
 	if (buffer_failed (&self->buffer))
 		return error_set (err, -ENOMEM, "out of memory");
@@ -74,9 +74,17 @@ int journal_row_insert (journal_t *self, const journal_row_t *row, err_t *err)
 	bind_u64 (insert, 5, row->sequence);
 	sqlite3_bind_int (insert, 6, (int) row->channel);
 	sqlite3_bind_int (insert, 7, (int) row->severity);
-	bind_u64 (insert, 8, row->time_ns);
+	uint64_t time_ns = row->time_ns < INT64_MAX ? row->time_ns : INT64_MAX;
+	bind_u64 (insert, 8, time_ns);
 	sqlite3_bind_blob (insert, 9, self->buffer.data, (int) self->buffer.size, SQLITE_STATIC);
-	return database_run (&self->db, insert, err);
+	int r = database_run (&self->db, insert, err);
+	if (r || sqlite3_changes (self->db.handle) == 0)
+		return r ? r : ROW_E_THERE;
+	bind_u64 (span, 1, row->entry.mark.offset / JOURNAL_SPAN);
+	bind_u64 (span, 2, time_ns);
+	bind_u64 (span, 3, UINT64_C (1) << row->channel);
+	sqlite3_bind_int (span, 4, (int) row->severity);
+	return database_run (&self->db, span, err);
 }
 
 void journal_checkpoint_pack (buffer_t *out, const checkpoint_t *checkpoint)
