@@ -55,6 +55,9 @@ static int open_with (
 		return error_set (err, -ENOMEM, "out of memory");
 	int r = sqlite3_open_v2 (
 	        path, &self.handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
+	/* A file that does not open keeps its WAL: what lies in it may be taken over. */
+	if (r == SQLITE_OK)
+		r = sqlite3_db_config (self.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	if (r == SQLITE_OK)
 		r = sqlite3_exec (self.handle, settings, NULL, NULL, NULL);
 	if (r != SQLITE_OK) {
@@ -68,16 +71,16 @@ static int open_with (
 
 int database_open (const char *vfs, const char *path, database_t *ret, err_t *err)
 {
-	return open_with (vfs, path, pragmas, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ret, err);
+	int r = open_with (vfs, path, pragmas, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ret, err);
+	if (!r)
+		sqlite3_db_config (ret->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	return r;
 }
 
 int database_look (const char *vfs, const char *path, database_t *ret, err_t *err)
 {
-	int r = open_with (vfs, path, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=1;",
+	return open_with (vfs, path, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=1;",
 	        SQLITE_OPEN_READWRITE, ret, err);
-	if (!r)
-		sqlite3_db_config (ret->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	return r;
 }
 
 void database_close (database_t *self)
