@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "store/files.h"
+#include "store/aside.h"
 #include "store/journal_internal.h"
 #include "store/record.h"
 
@@ -109,55 +109,7 @@ static int tail_cut (journal_t *self, salvage_t *found, err_t *err)
 	return database_exec (&self->db, sql, err);
 }
 
-typedef struct {
-	char damaged[JOURNAL_PATH_MAX], damaged_wal[JOURNAL_PATH_MAX], wal[JOURNAL_PATH_MAX],
-	        fresh[JOURNAL_PATH_MAX];
-} names_t;
-
-static void names_make (const journal_t *self, wall_t now, names_t *ret)
-{
-	char stamp[32];
-	time_t seconds = (time_t) (now.ns / NS_PER_S);
-	struct tm tm;
-	gmtime_r (&seconds, &tm);
-	strftime (stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
-	const int path = JOURNAL_PATH_MAX - 64;
-	for (unsigned i = 0;; i++) {
-		snprintf (ret->damaged, sizeof ret->damaged, "%.*s.corrupt-%s%s%.0u", path, self->path, stamp,
-		        i ? "-" : "", i);
-		if (!files_exist (self->vfs, ret->damaged) || i == 99)
-			break;
-	}
-	snprintf (ret->damaged_wal, sizeof ret->damaged_wal, "%.*s-wal", JOURNAL_PATH_MAX - 8, ret->damaged);
-	snprintf (ret->wal, sizeof ret->wal, "%.*s-wal", path, self->path);
-	snprintf (ret->fresh, sizeof ret->fresh, "%.*s.new", path, self->path);
-}
-
-static int exchange (journal_t *self, const names_t *names, err_t *err)
-{
-	char wal[JOURNAL_PATH_MAX + 8];
-	snprintf (wal, sizeof wal, "%s-wal", names->fresh);
-	if (files_exist (self->vfs, wal))
-		return error_set (err, -EIO, "%s: not all of it could be written", names->fresh);
-	int r = files_rename (self->vfs, self->path, names->damaged);
-	if (r == -ENOENT)
-		r = 0;
-	if (!r && files_exist (self->vfs, names->wal))
-		r = files_rename (self->vfs, names->wal, names->damaged_wal);
-	if (!r)
-		r = files_rename (self->vfs, names->fresh, self->path);
-	return r ? error_set (err, r, "%s: cannot be set aside: %s", self->path, strerror (-r)) : 0;
-}
-
-static int fresh_delete (journal_t *self, const names_t *names)
-{
-	char wal[JOURNAL_PATH_MAX + 8];
-	snprintf (wal, sizeof wal, "%s-wal", names->fresh);
-	int r = files_delete (self->vfs, names->fresh);
-	return r ? r : files_delete (self->vfs, wal);
-}
-
-static int both_scan (journal_t *self, const names_t *names, files_scan_fn *scan, salvage_t *arg, err_t *err)
+static int both_scan (journal_t *self, const aside_t *names, files_scan_fn *scan, salvage_t *arg, err_t *err)
 {
 	int r = files_scan (self->vfs, self->path, WINDOW, RECORD_SIZE_MAX, scan, arg);
 	if (!r)
@@ -165,7 +117,7 @@ static int both_scan (journal_t *self, const names_t *names, files_scan_fn *scan
 	return r ? error_set (err, r, "%s: cannot be read: %s", self->path, strerror (-r)) : arg->r;
 }
 
-static int salvage (journal_t *self, const names_t *names, journal_report_t *report, err_t *err)
+static int salvage (journal_t *self, const aside_t *names, journal_report_t *report, err_t *err)
 {
 	salvage_t arg = { self, 0, err, 0 };
 	int r = database_exec (&self->db, "BEGIN IMMEDIATE", err);
@@ -199,18 +151,16 @@ static int loss_note (journal_t *self, journal_report_t *report, err_t *err)
 
 int journal_heal (journal_t *self, wall_t now, journal_report_t *report, err_t *err)
 {
-	names_t names;
+	aside_t names;
 	memset (report, 0, sizeof *report);
-	names_make (self, now, &names);
+	aside_names (&names, self->vfs, self->path, now);
 	journal_statements_close (self);
 	/* Open until its bytes were read: closed, it might throw its WAL away. */
 	database_t damaged = self->db;
 	self->db = (database_t){ NULL, NULL };
 	if (damaged.handle)
 		sqlite3_db_config (damaged.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	int r = fresh_delete (self, &names);
-	if (r)
-		error_set (err, r, "%s: %s", names.fresh, strerror (-r));
+	int r = aside_begin (&names, err);
 	if (!r)
 		r = journal_begin (self, names.fresh, err);
 	if (!r)
@@ -218,10 +168,13 @@ int journal_heal (journal_t *self, wall_t now, journal_report_t *report, err_t *
 	if (!r)
 		r = loss_note (self, report, err);
 	journal_statements_close (self);
-	database_close (&self->db);
+	if (!r)
+		r = aside_seal (&self->db, err);
+	else
+		database_close (&self->db);
 	database_close (&damaged);
 	if (!r)
-		r = exchange (self, &names, err);
+		r = aside_exchange (&names, err);
 	if (!r)
 		r = journal_load (self, err);
 	if (r) {
@@ -241,17 +194,5 @@ int journal_heal (journal_t *self, wall_t now, journal_report_t *report, err_t *
 	if (report->lost_first && n > 0 && (size_t) n < sizeof report->text)
 		snprintf (report->text + n, sizeof report->text - (size_t) n, ", %llu to %llu are lost",
 		        (unsigned long long) report->lost_first, (unsigned long long) report->lost_last);
-	return 0;
-}
-
-/* A crash inside exchange: the fresh file is whole, the old one is out of the way. */
-int journal_heal_finish (journal_t *self, wall_t now, err_t *err)
-{
-	names_t names;
-	names_make (self, now, &names);
-	if (files_exist (self->vfs, self->path))
-		return fresh_delete (self, &names);
-	if (files_exist (self->vfs, names.fresh))
-		return exchange (self, &names, err);
 	return 0;
 }

@@ -127,7 +127,5 @@ int journal_meta_put (journal_t *self, const char *key, span_t value, err_t *err
 int journal_load (journal_t *self, err_t *err);
 /* Builds another database from what checks in the files, and loads it. */
 int journal_heal (journal_t *self, wall_t now, journal_report_t *report, err_t *err);
-/* What a crash in the midst of healing left is ended, or thrown away. */
-int journal_heal_finish (journal_t *self, wall_t now, err_t *err);
 
 #endif

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/files.h"
+#include "store/aside.h"
 #include "store/journal_internal.h"
 
 static const char tables[] =
@@ -304,6 +304,7 @@ static int names_take (journal_t *self, const journal_options_t *options, err_t 
 int journal_open (
         const journal_options_t *options, wall_t now, journal_t **ret, journal_report_t *report, err_t *err)
 {
+	aside_t names;
 	journal_t *self = calloc (1, sizeof *self);
 	memset (report, 0, sizeof *report);
 	if (!self)
@@ -313,8 +314,9 @@ int journal_open (
 		r = error_set (err, -ENOENT, "%s: there is no journal", self->path);
 	if (!r)
 		r = slots_open (self->vfs, self->head_path, self->read_only, &self->head, err);
+	aside_names (&names, self->vfs, self->path, now);
 	if (!r && !self->read_only)
-		r = journal_heal_finish (self, now, err);
+		r = aside_finish (&names, err);
 	if (!r)
 		r = journal_load (self, err);
 	if (r == -EBUSY)
