@@ -1,5 +1,5 @@
-/* A frame is unpacked in a bounded arena, then its MAC is checked on the bytes received; only Hello and
- * PeerReport must bear one. What an unproven name says makes nothing: nodes are made after the MAC
+/* A frame is unpacked in a bounded arena, then its MAC is checked on the bytes received; what only agents
+ * say must bear one. What an unproven name says makes nothing: nodes are made after the MAC
  * held. A Refused goes out unsigned where the asker is not proven. */
 
 #include "collector/control.h"
@@ -11,6 +11,7 @@
 
 #include "base/borrow.h"
 #include "base/log.h"
+#include "collector/gate.h"
 #include "collector/report.h"
 #include "collector/roster.h"
 #include "conf/value.h"
@@ -19,10 +20,12 @@
 
 #define ROSTER_NS (10 * NS_PER_S)
 enum { IDENTITY_MAX = 64, WIRE_VERSION = 1, ARENA_CAP = 64 * 1024 * 1024, TARGETS_MAX = 256 };
+/* What an agent may have under way in Resends. */
+enum { CREDIT_EVENTS = 256, CREDIT_BYTES = 1024 * 1024 };
 
 /* What the control plane knows of a node, by its index. */
 typedef struct {
-	uint8_t identity[IDENTITY_MAX]; /* the connection of its newest Hello */
+	uint8_t identity[IDENTITY_MAX]; /* the connection of its newest word since its Hello */
 	uint8_t identity_size;
 	bool address_good;
 	mono_t roster_due;
@@ -42,7 +45,8 @@ struct control {
 
 /* One request under way. */
 typedef struct {
-	span_t peer, bytes;
+	const core_peer_t *peer;
+	span_t bytes;
 	const Belfry__V1__Control *control;
 	bool is_signed;
 	bool proven; /* its MAC held, or there are no keys here */
@@ -122,7 +126,7 @@ static int answer (control_t *self, const request_t *request, Belfry__V1__Contro
 	snprintf (name, sizeof name, "collector.%s", self->view->name);
 	control->id = request->control ? request->control->id : 0;
 	control->node = name;
-	return send_to (self, request->peer, to_agent ? request->control->node : NULL, control);
+	return send_to (self, request->peer->identity, to_agent ? request->control->node : NULL, control);
 }
 
 static void refuse (control_t *self, const request_t *request, const char *reason, const char *text)
@@ -191,7 +195,10 @@ static void welcome (
 	body.incarnation = node->incarnation;
 	body.next_incarnation = next;
 	body.newest_volatile = node->volatiles.newest;
-	body.newest_durable = node->durables.newest;
+	const account_t *account = ledger_account (&node->ledger, node->incarnation);
+	body.newest_durable = account ? account_through (account) : 0;
+	body.credit_events = CREDIT_EVENTS;
+	body.credit_bytes = CREDIT_BYTES;
 	body.want_catalogues = accepted && (node->want_catalogues || node_wants_catalogues (node));
 	control.body_case = BELFRY__V1__CONTROL__BODY_WELCOME;
 	control.welcome = &body;
@@ -228,6 +235,22 @@ static bool hello_fits (control_t *self, const request_t *request, const Belfry_
 	return true;
 }
 
+/* Where it hears us: whoever replays a frame of its has the connection only until its next word. */
+static void link_note (link_state_t *state, span_t peer)
+{
+	if (peer.size <= IDENTITY_MAX) {
+		memcpy (state->identity, peer.data, peer.size);
+		state->identity_size = (uint8_t) peer.size;
+	}
+}
+
+/* What it says no longer waits; nothing later than its present incarnation can be settled. */
+static void settle (node_t *node, uint64_t oldest, uint64_t sequence)
+{
+	if (oldest <= node->incarnation)
+		node->lost_durable += ledger_settle (&node->ledger, oldest, sequence);
+}
+
 static void hello_take (control_t *self, const request_t *request, const Belfry__V1__Hello *hello)
 {
 	node_t *node = NULL;
@@ -252,9 +275,13 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 		welcome (self, request, node, false, node->next_incarnation);
 		return;
 	}
-	if (incarnation_new)
-		/* What this collector saw begin it counts from 1; one that runs already, from what comes. */
-		node_begin (node, hello->incarnation, hello->boot_nonce, known);
+	/* What this collector saw begin it counts from 1; one that runs already, from what comes. */
+	if (incarnation_new && node_begin (node, hello->incarnation, hello->boot_nonce, known)) {
+		self->view->refused[REFUSAL_LIMIT]++;
+		refuse (self, request, "failed", "this collector is out of memory");
+		return;
+	}
+	settle (node, hello->oldest_incarnation, hello->oldest_sequence);
 	/* After a restart of either side the catalogues are not here. */
 	node->want_catalogues = !node->welcomed;
 	node->welcomed = true;
@@ -262,10 +289,7 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 	snprintf (node->version, sizeof node->version, "%s", hello->version);
 	if (hello->heartbeat_interval_ns)
 		node->beat_interval_ns = hello->heartbeat_interval_ns;
-	if (request->peer.size <= IDENTITY_MAX) {
-		memcpy (state->identity, request->peer.data, request->peer.size);
-		state->identity_size = (uint8_t) request->peer.size;
-	}
+	link_note (state, request->peer->identity);
 	state->roster_due = request->now.mono;
 	address_take (self, node, state, hello->peer_address);
 	welcome (self, request, node, true, 0);
@@ -274,16 +298,61 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 	control_member (self, node, request->now);
 }
 
-/* Peer reports. */
+/* What is said after a Hello. */
+
+static node_t *welcomed_node (control_t *self, const request_t *request)
+{
+	node_t *node = nodes_find (self->view->nodes, span_str (request->control->node));
+	link_state_t *state;
+	if (!node || !node->welcomed || link_state (self, node, &state)) {
+		refuse (self, request, "hello",
+		        "say Hello first: this collector does not know this incarnation");
+		return NULL;
+	}
+	link_note (state, request->peer->identity);
+	return node;
+}
+
+static void resend_take (control_t *self, const request_t *request, const Belfry__V1__Resend *resend)
+{
+	if (resend->n_frames > CREDIT_EVENTS) {
+		refuse (self, request, "limit", "a Resend takes at most 256 events");
+		return;
+	}
+	node_t *node = welcomed_node (self, request);
+	if (!node)
+		return;
+	settle (node, resend->oldest_incarnation, resend->oldest_sequence);
+	self->hooks.resent (self->hooks.arg, node, resend, request->now);
+}
+
+void control_acknowledge (
+        control_t *self, const node_t *node, uint64_t incarnation, uint64_t newest, bool foreign)
+{
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	Belfry__V1__Ack ack = BELFRY__V1__ACK__INIT;
+	link_state_t *state;
+	char name[sizeof "collector." + TOPIC_NODE_MAX];
+	/* One that said no Hello to this run of the collector will. */
+	if (link_state (self, node, &state) || !state->identity_size)
+		return;
+	snprintf (name, sizeof name, "collector.%s", self->view->name);
+	ack.incarnation = incarnation;
+	ack.newest_durable = newest;
+	ack.credit_events = CREDIT_EVENTS;
+	ack.credit_bytes = CREDIT_BYTES;
+	ack.foreign = foreign;
+	control.node = name;
+	control.body_case = BELFRY__V1__CONTROL__BODY_ACK;
+	control.ack = &ack;
+	send_to (self, span_of (state->identity, state->identity_size), node->name, &control);
+}
 
 static void report_take (control_t *self, const request_t *request, const Belfry__V1__PeerReport *report)
 {
-	node_t *node = nodes_find (self->view->nodes, span_str (request->control->node));
-	if (!node || !node->welcomed) {
-		refuse (self, request, "hello",
-		        "say Hello first: this collector does not know this incarnation");
+	node_t *node = welcomed_node (self, request);
+	if (!node)
 		return;
-	}
 	for (size_t i = 0; i < report->n_observations && i < NODE_PEERS_MAX; i++)
 		node_observe (node, report->observations[i], request->now.mono);
 	self->hooks.reported (self->hooks.arg, node, report, request->now);
@@ -348,6 +417,7 @@ static bool prove (control_t *self, request_t *request)
 {
 	const Belfry__V1__Control *control = request->control;
 	bool agents = control->body_case == BELFRY__V1__CONTROL__BODY_HELLO ||
+	              control->body_case == BELFRY__V1__CONTROL__BODY_RESEND ||
 	              control->body_case == BELFRY__V1__CONTROL__BODY_PEER_REPORT;
 	request->proven = !self->keyring;
 	if (!request->is_signed && !agents)
@@ -362,6 +432,28 @@ static bool prove (control_t *self, request_t *request)
 	if (reason)
 		refuse_counted (self, request, reason);
 	return request->proven;
+}
+
+/* What the holder of its CURVE key may not ask for is refused and told. */
+static bool may (control_t *self, const request_t *request)
+{
+	const core_peer_t *peer = request->peer;
+	const char *reason = gate_request (peer->role, peer->name, request->control);
+	if (!reason)
+		return true;
+	self->view->refused[REFUSAL_USER]++;
+	refuse (self, request, "role", reason);
+	self->hooks.trespassed (self->hooks.arg, peer, request->control, reason, request->now);
+	return false;
+}
+
+/* No command is known to this release: each is answered so, and audited like any other. */
+static void command_take (control_t *self, const request_t *request, const Belfry__V1__Command *command)
+{
+	Belfry__V1__CommandResult result = BELFRY__V1__COMMAND_RESULT__INIT;
+	result.text = borrow ("not supported by this release");
+	refuse (self, request, "not_supported", result.text);
+	self->hooks.commanded (self->hooks.arg, request->peer, command, &result, request->now);
 }
 
 static void dispatch (control_t *self, const request_t *request)
@@ -381,8 +473,12 @@ static void dispatch (control_t *self, const request_t *request)
 		snapshot_take (self, request, control->snapshot_request);
 		return;
 	case BELFRY__V1__CONTROL__BODY_RESEND:
-	case BELFRY__V1__CONTROL__BODY_JOURNAL_READ:
+		resend_take (self, request, control->resend);
+		return;
 	case BELFRY__V1__CONTROL__BODY_COMMAND:
+		command_take (self, request, control->command);
+		return;
+	case BELFRY__V1__CONTROL__BODY_JOURNAL_READ:
 	case BELFRY__V1__CONTROL__BODY_COMMAND_RESULT:
 	case BELFRY__V1__CONTROL__BODY_ENROL:
 		refuse (self, request, "not_supported", "not supported by this release");
@@ -396,7 +492,7 @@ static void dispatch (control_t *self, const request_t *request)
 	}
 }
 
-void control_take (control_t *self, span_t peer, span_t bytes, moment_t now)
+void control_take (control_t *self, const core_peer_t *peer, span_t bytes, moment_t now)
 {
 	request_t request = { .peer = peer, .bytes = bytes, .now = now };
 	Belfry__V1__Control *control = NULL;
@@ -409,7 +505,7 @@ void control_take (control_t *self, span_t peer, span_t bytes, moment_t now)
 	}
 	self->view->counters.control_received++;
 	request.control = control;
-	if (prove (self, &request))
+	if (prove (self, &request) && may (self, &request))
 		dispatch (self, &request);
 }
 

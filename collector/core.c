@@ -11,17 +11,20 @@
 
 #include "base/log.h"
 #include "collector/alert/alerts.h"
+#include "collector/audit.h"
+#include "collector/committer.h"
 #include "collector/control.h"
 #include "collector/detect/detector.h"
 #include "collector/herald.h"
 #include "collector/ingest.h"
+#include "collector/arrivals.h"
+#include "collector/uptake.h"
 #include "collector/verdicts.h"
 #include "collector/view/view.h"
 
 #define CLUSTER_NS (10 * NS_PER_S)
 #define SAY_NS (10 * NS_PER_S)
 #define EXPIRE_NS (5 * NS_PER_S)
-#define LATE_NS (5 * NS_PER_S)
 
 struct core {
 	core_port_t port;
@@ -32,10 +35,13 @@ struct core {
 	detector_t *detector;
 	verdicts_t *verdicts;
 	alerts_t *alerts;
-	bool cluster_dirty, started;
+	audit_t audit;
+	committer_t *committer;
+	uptake_t uptake;
+	arrivals_t *arrivals;
+	bool started;
 	mono_t cluster_due, expire_due, say_due;
 	uint64_t refused_said[REFUSAL_COUNT];
-	char refused_topic[REFUSAL_COUNT][TOPIC_SIZE_MAX + 1]; /* of each reason's newest, for the log */
 };
 
 static void say (core_t *self, int level, const char *format, ...) PRINTF_LIKE (3, 4);
@@ -79,7 +85,7 @@ static void on_verdict (void *arg, const verdict_t *verdict, moment_t now)
 {
 	core_t *self = arg;
 	verdict_say (self, verdict);
-	self->cluster_dirty = true;
+	self->uptake.changed = true;
 	verdicts_take (self->verdicts, verdict, now);
 	alerts_node (self->alerts, nodes_at (self->view.nodes, verdict->node), now);
 }
@@ -90,17 +96,41 @@ static void on_alert (void *arg, Belfry__V1__Alert *alert, moment_t now)
 	herald_alert (self->herald, alert, now);
 }
 
-/* Without memory a node stays as it was, and that is counted. */
-static void kept (core_t *self, int r)
+/* The committer's hooks. */
+
+static void on_remember (void *arg, batch_t *batch, moment_t now)
 {
-	if (r < 0)
-		self->view.counters.memory_failed++;
+	(void) arg;
+	(void) batch;
+	(void) now;
+}
+
+static void on_published (void *arg, const journal_record_t *record, const batch_entry_t *entry)
+{
+	core_t *self = arg;
+	herald_published (self->herald, record, entry);
+}
+
+static void on_journalled (void *arg, const node_t *node, const account_t *account)
+{
+	core_t *self = arg;
+	control_acknowledge (self->control, node, account->incarnation, account_through (account), false);
+}
+
+/* The arrivals' hook; on_cloned is control's too. */
+
+static void on_acknowledge (
+        void *arg, const node_t *node, uint64_t incarnation, uint64_t newest, bool foreign)
+{
+	core_t *self = arg;
+	control_acknowledge (self->control, node, incarnation, newest, foreign);
 }
 
 /* Control's hooks. */
 
-static void clone_say (core_t *self, node_t *node, moment_t now)
+static void on_cloned (void *arg, node_t *node, moment_t now)
 {
+	core_t *self = arg;
 	char text[ERROR_TEXT_MAX];
 	snprintf (text, sizeof text,
 	        "two programs call themselves '%s': incarnation %" PRIu64
@@ -112,11 +142,6 @@ static void clone_say (core_t *self, node_t *node, moment_t now)
 	herald_security (self->herald, "clone", node->name, text, now);
 }
 
-static void on_cloned (void *arg, node_t *node, moment_t now)
-{
-	clone_say (arg, node, now);
-}
-
 static void on_welcomed (
         void *arg, node_t *node, const Belfry__V1__Hello *hello, bool incarnation_new, moment_t now)
 {
@@ -126,8 +151,9 @@ static void on_welcomed (
 		say (self, LOG_LEVEL_INFO, "node '%s' says hello: incarnation %" PRIu64 ", version %s%s%s",
 		        node->name, hello->incarnation, hello->version,
 		        hello->peer_address[0] ? ", peers reach it at " : "", hello->peer_address);
-	kept (self, detector_expect (self->detector, node->index, hello->heartbeat_interval_ns));
-	self->cluster_dirty = true;
+	uptake_kept (
+	        &self->uptake, detector_expect (self->detector, node->index, hello->heartbeat_interval_ns));
+	self->uptake.changed = true;
 }
 
 static void on_reported (void *arg, node_t *node, const Belfry__V1__PeerReport *report, moment_t now)
@@ -137,8 +163,29 @@ static void on_reported (void *arg, node_t *node, const Belfry__V1__PeerReport *
 		const Belfry__V1__PeerObservation *seen = report->observations[i];
 		const node_t *target = nodes_find (self->view.nodes, span_str (seen->target));
 		if (target)
-			kept (self, detector_testify (self->detector, target->index, node->index, seen, now));
+			uptake_kept (&self->uptake,
+			        detector_testify (self->detector, target->index, node->index, seen, now));
 	}
+}
+
+static void on_resent (void *arg, node_t *node, const Belfry__V1__Resend *resend, moment_t now)
+{
+	core_t *self = arg;
+	arrivals_resent (self->arrivals, node, resend, now);
+}
+
+static void on_commanded (void *arg, const core_peer_t *peer, const Belfry__V1__Command *command,
+        const Belfry__V1__CommandResult *result, moment_t now)
+{
+	core_t *self = arg;
+	audit_command (self->herald, peer, command, result, now);
+}
+
+static void on_trespassed (void *arg, const core_peer_t *peer, const Belfry__V1__Control *control,
+        const char *reason, moment_t now)
+{
+	core_t *self = arg;
+	audit_refused (&self->audit, self->herald, peer, control, reason, now);
 }
 
 static size_t on_alerts (void *arg, moment_t now, Belfry__V1__Alert ***ret)
@@ -160,8 +207,8 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 	view->insecure = options->keyring == NULL;
 	view->started = now;
 	self->cluster_due = self->expire_due = self->say_due = now.mono;
-	self->cluster_dirty = true;
-	const control_hooks_t hooks = { self, on_welcomed, on_cloned, on_reported, on_alerts };
+	const control_hooks_t hooks = { self, on_welcomed, on_cloned, on_reported, on_resent, on_commanded,
+		on_trespassed, on_alerts };
 	int r;
 	if ((r = catalogues_new (0, &view->catalogues)) ||
 	        (r = nodes_new (options->nodes_max, view->catalogues, &view->nodes)) ||
@@ -169,15 +216,29 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 		error_set (err, r, "out of memory");
 		goto fail;
 	}
+	if (options->journal) {
+		memcpy (view->journal.id, options->journal->id, sizeof view->journal.id);
+		memcpy (view->journal.channels, options->journal->channels, sizeof view->journal.channels);
+		view->journal.newest = options->journal->newest;
+	}
 	const ingest_options_t ingest = { options->cluster, options->keyring, view->nodes, view->snapshot,
 		options->boot_nonce };
+	const arrivals_hooks_t arrivals = { self, on_cloned, on_acknowledge };
+	const committer_hooks_t committer = { self, on_remember, on_published, on_journalled };
+	if ((r = committer_new (view, &self->port, &committer, &self->committer))) {
+		error_set (err, r, "out of memory");
+		goto fail;
+	}
 	if ((r = ingest_new (&ingest, &self->ingest, err)) ||
-	        (r = herald_new (options, &self->port, view, self->ingest, now, &self->herald, err)))
+	        (r = herald_new (
+	                 options, &self->port, view, self->ingest, self->committer, now, &self->herald, err)))
 		goto fail;
 	if ((r = control_new (view, self->ingest, options->keyring, &self->port, &hooks, &self->control)) ||
 	        (r = detector_new (on_verdict, self, now, &self->detector)) ||
 	        (r = verdicts_new (view, self->herald, self->control, &self->verdicts)) ||
-	        (r = alerts_new (view, options->rules, on_alert, self, now, &self->alerts))) {
+	        (r = alerts_new (view, options->rules, on_alert, self, now, &self->alerts)) ||
+	        (r = arrivals_new (
+	                 view, self->ingest, self->committer, &self->uptake, &arrivals, &self->arrivals))) {
 		error_set (err, r, "out of memory");
 		goto fail;
 	}
@@ -190,6 +251,7 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 		}
 		node->expected = true;
 	}
+	self->uptake = (uptake_t){ view, self->detector, true };
 	view->health = cluster_judge (view->nodes);
 	*ret = self;
 	return 0;
@@ -203,11 +265,13 @@ void core_destroy (core_t **self_p)
 	core_t *self = *self_p;
 	if (!self)
 		return;
+	arrivals_destroy (&self->arrivals);
 	alerts_destroy (&self->alerts);
 	verdicts_destroy (&self->verdicts);
 	detector_destroy (&self->detector);
 	control_destroy (&self->control);
 	herald_destroy (&self->herald);
+	committer_destroy (&self->committer);
 	ingest_destroy (&self->ingest);
 	snapshot_destroy (&self->view.snapshot);
 	nodes_destroy (&self->view.nodes);
@@ -218,142 +282,10 @@ void core_destroy (core_t **self_p)
 
 /* The stream. */
 
-static void take_catalogue (core_t *self, const taken_t *taken, moment_t now)
+refusal_t core_take (
+        core_t *self, span_t topic, span_t envelope, int descriptor, moment_t now, bool *ret_forward)
 {
-	node_t *node = taken->node;
-	catalogue_t *catalogue;
-	if (catalogues_hold (self->view.catalogues, taken->event->catalogue, &catalogue)) {
-		self->view.counters.catalogues_refused++;
-		return;
-	}
-	uint64_t lost = 0;
-	values_catalogue (&taken->source->values, catalogue, now.mono, self->view.catalogues,
-	        &node->values_bytes, &lost);
-	node->values_lost += lost;
-	self->view.counters.values_lost += lost;
-}
-
-static void take_batch (core_t *self, const taken_t *taken, moment_t now)
-{
-	node_t *node = taken->node;
-	uint64_t lost = 0;
-	values_batch (&taken->source->values, taken->event->metric_batch, now.mono, self->view.catalogues,
-	        &node->values_bytes, &lost);
-	node->values_lost += lost;
-	self->view.counters.values_lost += lost;
-}
-
-static void take_component (core_t *self, const taken_t *taken, moment_t now)
-{
-	const Belfry__V1__Header *header = taken->event->header;
-	component_t *component = NULL;
-	bool changed = false;
-	(void) now;
-	if (node_component (taken->node, taken->event->component_health, span_str (taken->source->name),
-	            header->incarnation, header->monotonic_ns, &component, &changed))
-		self->view.counters.components_refused++;
-}
-
-static void take_gap (core_t *self, const taken_t *taken)
-{
-	const Belfry__V1__Gap *gap = taken->event->gap;
-	self->view.counters.gaps++;
-	/* What the publisher itself says will never come is said, not silently lost: it counts as lost
-	 * by the gap's own number, and its places are filled. */
-	sequence_fill (&taken->node->durables, gap->first, gap->last);
-	taken->node->lost_durable_before += gap->count;
-}
-
-static void take_goodbye (core_t *self, const taken_t *taken, moment_t now)
-{
-	const Belfry__V1__SystemLifecycle *lifecycle = taken->event->system_lifecycle;
-	if (lifecycle->state != BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPING &&
-	        lifecycle->state != BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPED)
-		return;
-	bool for_good = strcmp (lifecycle->reason, "decommission") == 0;
-	kept (self, detector_goodbye (self->detector, taken->node->index, taken->event->header->incarnation,
-	                    for_good, now));
-}
-
-/* What only the agent itself may say: an application's events never change a node's state. */
-static void take_agents (core_t *self, const taken_t *taken, int descriptor, moment_t now)
-{
-	node_t *node = taken->node;
-	const Belfry__V1__Event *event = taken->event;
-	sign_t sign = { event->header->incarnation, event->header->monotonic_ns, descriptor, false, 0, 0 };
-	if (event->payload_case == BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT) {
-		sign.beat = true;
-		sign.interval_ns = event->heartbeat->interval_ns;
-		sign.delay_ns = event->heartbeat->scheduling_delay_ns;
-	}
-	kept (self, detector_heard (self->detector, node->index, &sign, now));
-	switch (event->payload_case) {
-	case BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT:
-		node_beat (node, event->heartbeat, now.mono);
-		break;
-	case BELFRY__V1__EVENT__PAYLOAD_NODE_HEALTH:
-		if (node_health (node, event->node_health, event->header->incarnation,
-		            event->header->monotonic_ns))
-			self->cluster_dirty = true;
-		break;
-	case BELFRY__V1__EVENT__PAYLOAD_SYSTEM_LIFECYCLE:
-		snprintf (node->version, sizeof node->version, "%s", event->system_lifecycle->version);
-		take_goodbye (self, taken, now);
-		break;
-	default:
-		break;
-	}
-}
-
-static void take_in (core_t *self, const taken_t *taken, int descriptor, moment_t now)
-{
-	if (strcmp (taken->source->name, "agent") == 0)
-		take_agents (self, taken, descriptor, now);
-	switch (taken->event->payload_case) {
-	case BELFRY__V1__EVENT__PAYLOAD_METRIC_BATCH:
-		take_batch (self, taken, now);
-		break;
-	case BELFRY__V1__EVENT__PAYLOAD_CATALOGUE:
-		take_catalogue (self, taken, now);
-		break;
-	case BELFRY__V1__EVENT__PAYLOAD_COMPONENT_HEALTH:
-		take_component (self, taken, now);
-		break;
-	case BELFRY__V1__EVENT__PAYLOAD_GAP:
-		take_gap (self, taken);
-		break;
-	default:
-		break;
-	}
-}
-
-refusal_t core_take (core_t *self, span_t topic, span_t envelope, int descriptor, moment_t now)
-{
-	taken_t taken;
-	node_t *clone;
-	refusal_t reason = ingest_take (self->ingest, topic, envelope, now, &taken, &clone);
-	if (reason) {
-		self->view.refused[reason]++;
-		size_t size = topic.size < TOPIC_SIZE_MAX ? topic.size : TOPIC_SIZE_MAX;
-		memcpy (self->refused_topic[reason], topic.data, size);
-		self->refused_topic[reason][size] = '\0';
-		if (clone)
-			clone_say (self, clone, now);
-		return reason;
-	}
-	node_t *node = taken.node;
-	self->view.counters.received++;
-	self->view.counters.received_bytes += envelope.size;
-	node->received++;
-	node->heard = true;
-	node->last = now;
-	if (taken.event->header->class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE &&
-	        now.wall.ns - (int64_t) taken.event->header->time_ns > LATE_NS) {
-		node->late++;
-		self->view.counters.late++;
-	}
-	take_in (self, &taken, descriptor, now);
-	return REFUSAL_NONE;
+	return arrivals_take (self->arrivals, topic, envelope, descriptor, now, ret_forward);
 }
 
 void core_refuse (core_t *self, refusal_t reason)
@@ -385,9 +317,19 @@ void core_disconnected (core_t *self, int descriptor, moment_t now)
 	detector_disconnected (self->detector, descriptor, now);
 }
 
-void core_control (core_t *self, span_t peer, span_t bytes, moment_t now)
+void core_control (core_t *self, const core_peer_t *peer, span_t bytes, moment_t now)
 {
 	control_take (self->control, peer, bytes, now);
+}
+
+void core_handshakes (
+        core_t *self, uint64_t admitted, uint64_t denied_key, uint64_t denied_role, uint64_t denied_other)
+{
+	counters_t *counters = &self->view.counters;
+	counters->handshakes_admitted = admitted;
+	counters->handshakes_denied_key = denied_key;
+	counters->handshakes_denied_role = denied_role;
+	counters->handshakes_denied_other = denied_other;
 }
 
 /* Time. */
@@ -395,11 +337,11 @@ void core_control (core_t *self, span_t peer, span_t bytes, moment_t now)
 static void cluster_tick (core_t *self, moment_t now)
 {
 	bool due = now.mono.ns >= self->cluster_due.ns;
-	if (!self->cluster_dirty && !due)
+	if (!self->uptake.changed && !due)
 		return;
 	cluster_health_t before = self->view.health;
 	self->view.health = cluster_judge (self->view.nodes);
-	self->cluster_dirty = false;
+	self->uptake.changed = false;
 	if (!due && cluster_equal (&before, &self->view.health))
 		return;
 	self->cluster_due = mono_add (now.mono, CLUSTER_NS);
@@ -414,12 +356,7 @@ static void refusals_say (core_t *self)
 		if (more == 0)
 			continue;
 		self->refused_said[i] = self->view.refused[i];
-		char topic[TOPIC_SIZE_MAX + 1];
-		snprintf (topic, sizeof topic, "%s", self->refused_topic[i]);
-		for (char *at = topic; *at; at++) {
-			if (*at < ' ' || *at > '~')
-				*at = '?';
-		}
+		const char *topic = arrivals_refused_topic (self->arrivals, (refusal_t) i);
 		say (self, LOG_LEVEL_WARNING, "refused %" PRIu64 " messages: %s (%s)%s%s%s", more,
 		        refusal_key ((refusal_t) i), refusal_help ((refusal_t) i),
 		        *topic ? "; the newest under topic '" : "", topic, *topic ? "'" : "");
@@ -450,9 +387,19 @@ void core_tick (core_t *self, moment_t now)
 	}
 }
 
+void core_flush (core_t *self, moment_t now)
+{
+	committer_flush (self->committer, false, now);
+}
+
+void core_committed (core_t *self, int error, const char *text, moment_t now)
+{
+	committer_done (self->committer, error, text, now);
+}
+
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now)
 {
-	kept (self, alerts_set_rules (self->alerts, rules, now));
+	uptake_kept (&self->uptake, alerts_set_rules (self->alerts, rules, now));
 }
 
 void core_set_keyring (core_t *self, keyring_t *keyring)

@@ -6,11 +6,14 @@
 #include "collector/fabric.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <poll.h>
 
 #include "base/log.h"
+#include "collector/door.h"
+#include "collector/gate.h"
 #include "net/actor.h"
 #include "net/loop.h"
 #include "wire/topic.h"
@@ -18,7 +21,7 @@
 enum { BATCH = 256, ENDPOINT_MAX = 160, SUBSCRIPTIONS_MAX = 4096 };
 enum { FRAMES = 2 }; /* topic and envelope; peer and request */
 
-static const int64_t tick_ns = 20 * NS_PER_MS;
+static const int64_t tick_ns = 20 * NS_PER_MS, denials_ns = 10 * NS_PER_S;
 
 struct fabric {
 	fabric_options_t options;
@@ -26,9 +29,12 @@ struct fabric {
 	link_t *intake, *outlet, *control;
 	link_monitor_t *monitor;
 	core_t *core;
+	door_t *door; /* NULL: no CURVE */
+	mono_t denials_due;
+	zap_totals_t denials;        /* as they were last said */
 	frame_t held[BATCH][FRAMES]; /* taken: those from first_held to end_held are to be forwarded */
 	size_t first_held, end_held;
-	bool started;
+	bool started, asked;
 	size_t subscriptions; /* on-demand prefixes carried to the agents */
 	char stream_in[ENDPOINT_MAX], stream_out[ENDPOINT_MAX], control_at[ENDPOINT_MAX];
 	char reason[128];
@@ -65,13 +71,29 @@ static void forward_held (fabric_t *self)
 
 /* The port of the core. */
 
-static void port_publish (void *arg, span_t topic, span_t envelope)
+static void port_publish (void *arg, span_t topic, span_t envelope, span_t mark)
 {
 	fabric_t *self = arg;
-	const span_t parts[] = { topic, envelope };
+	const span_t parts[] = { topic, envelope, mark };
 	forward_held (self); /* what came before goes before */
-	if (link_send (self->outlet, parts, 2))
+	if (link_send (self->outlet, parts, mark.size ? 3 : 2))
 		core_dropped (self->core, CORE_DROP_OUTLET);
+}
+
+static void port_commit (void *arg, journal_batch_t *batch)
+{
+	fabric_t *self = arg;
+	(void) batch;
+	self->asked = true;
+}
+
+/* No disk keeps durable events yet: they go out without marks, and nobody is told that they are kept. */
+static void flush (fabric_t *self, moment_t now)
+{
+	core_flush (self->core, now);
+	if (self->asked)
+		core_committed (self->core, -ENOTSUP, "this build has no journal", now);
+	self->asked = false;
 }
 
 static void port_control (void *arg, span_t peer, span_t bytes)
@@ -91,17 +113,23 @@ static void port_say (void *arg, int level, const char *text)
 
 /* Handlers. */
 
-static void on_monitor (void *arg, int fd, short revents)
+static void take_ends (fabric_t *self, moment_t now)
 {
-	fabric_t *self = arg;
-	(void) fd;
-	(void) revents;
 	link_event_t event;
-	moment_t now = moment_now ();
 	while (link_monitor_next (self->monitor, &event) == 0) {
 		if (event.change == LINK_DISCONNECTED)
 			core_disconnected (self->core, event.descriptor, now);
 	}
+}
+
+static void on_monitor (void *arg, int fd, short revents)
+{
+	fabric_t *self = arg;
+	moment_t now = moment_now ();
+	(void) fd;
+	(void) revents;
+	take_ends (self, now);
+	flush (self, now);
 }
 
 /* Which connection brought a message costs a search and a number's text inside libzmq: who only sends
@@ -118,21 +146,34 @@ static int connection_of (const frame_t *topic)
 	return frame_descriptor (topic);
 }
 
+/* Whether the connection's client may say this. Who holds it is noted as often as connection_of looks. */
+static bool gate_passes (fabric_t *self, const frame_t *topic)
+{
+	user_t user;
+	return door_admits (
+	               self->door, DOOR_STREAM, topic, self->door && connection_of (topic) >= 0, &user) &&
+	       gate_event (&user, frame_bytes (topic)) == REFUSAL_NONE;
+}
+
 static void on_intake (void *arg, link_t *link)
 {
 	fabric_t *self = arg;
-	on_monitor (self, -1, 0);
 	moment_t now = moment_now ();
+	take_ends (self, now);
 	for (int i = 0; i < BATCH; i++) {
 		frame_t *frames = self->held[self->end_held];
 		size_t n = 0;
+		bool forward;
 		int r = link_receive (link, frames, FRAMES, &n);
 		if (r == -EAGAIN)
 			break;
 		if (r || n != FRAMES) {
 			core_refuse (self->core, REFUSAL_FRAMES);
+		} else if (!gate_passes (self, &frames[0])) {
+			core_refuse (self->core, REFUSAL_USER);
 		} else if (core_take (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]),
-		                   connection_of (&frames[0]), now) == REFUSAL_NONE) {
+		                   connection_of (&frames[0]), now, &forward) == REFUSAL_NONE &&
+		           forward) {
 			self->end_held++;
 			continue;
 		}
@@ -143,6 +184,7 @@ static void on_intake (void *arg, link_t *link)
 	}
 	forward_held (self);
 	self->first_held = self->end_held = 0;
+	flush (self, now);
 }
 
 /* A subscription is a frame that begins with 1 (or 0 when it ends). All are read, always; the XPUB
@@ -157,7 +199,12 @@ static void on_outlet (void *arg, link_t *link)
 		if (r == -EAGAIN)
 			return;
 		span_t bytes = r ? span_of (NULL, 0) : frame_bytes (&frame);
-		if (bytes.size > 1) {
+		user_t user;
+		if (bytes.size > 0 && *(const uint8_t *) bytes.data == 1 &&
+		        !door_admits (self->door, DOOR_OUTLET, &frame, true, &user)) {
+			/* An end bears no user: ZeroMQ says it for a connection that is gone. */
+			core_refuse (self->core, REFUSAL_USER);
+		} else if (bytes.size > 1) {
 			const uint8_t *first = bytes.data;
 			span_t prefix = span_of (first + 1, bytes.size - 1);
 			bool wanted = *first == 1;
@@ -179,20 +226,23 @@ static void on_outlet (void *arg, link_t *link)
 	}
 }
 
-static void on_control (void *arg, link_t *link)
+static void control_batch (fabric_t *self, link_t *link, moment_t now)
 {
-	fabric_t *self = arg;
-	moment_t now = moment_now ();
 	for (int i = 0; i < BATCH; i++) {
 		frame_t frames[FRAMES] = { 0 };
 		size_t n = 0;
 		int r = link_receive (link, frames, FRAMES, &n);
 		if (r == -EAGAIN)
 			return;
-		if (r || n != FRAMES)
+		user_t user;
+		if (r || n != FRAMES) {
 			core_refuse (self->core, REFUSAL_CONTROL);
-		else
-			core_control (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]), now);
+		} else if (!door_admits (self->door, DOOR_CONTROL, &frames[1], true, &user)) {
+			core_refuse (self->core, REFUSAL_USER);
+		} else {
+			const core_peer_t peer = { frame_bytes (&frames[0]), user.role, user.name };
+			core_control (self->core, &peer, frame_bytes (&frames[1]), now);
+		}
 		for (size_t f = 0; f < FRAMES; f++)
 			frame_close (&frames[f]);
 		if (r && r != -EMSGSIZE)
@@ -200,19 +250,53 @@ static void on_control (void *arg, link_t *link)
 	}
 }
 
+static void on_control (void *arg, link_t *link)
+{
+	fabric_t *self = arg;
+	moment_t now = moment_now ();
+	control_batch (self, link, now);
+	flush (self, now);
+}
+
+/* Refused handshakes are counted each, and said in one line in 10 s. */
+static void denials_say (fabric_t *self, moment_t now)
+{
+	zap_totals_t totals;
+	if (!self->door)
+		return;
+	door_totals (self->door, &totals);
+	core_handshakes (self->core, totals.counts[ZAP_ADMITTED], totals.counts[ZAP_DENIED_KEY],
+	        totals.counts[ZAP_DENIED_GROUP], totals.counts[ZAP_DENIED_FORM]);
+	if (now.mono.ns < self->denials_due.ns)
+		return;
+	uint64_t more[ZAP_OUTCOMES];
+	for (size_t i = 0; i < ZAP_OUTCOMES; i++)
+		more[i] = totals.counts[i] - self->denials.counts[i];
+	if (!more[ZAP_DENIED_KEY] && !more[ZAP_DENIED_GROUP] && !more[ZAP_DENIED_FORM])
+		return;
+	log_warning ("collector",
+	        "refused connections: %" PRIu64 " with an unknown key, %" PRIu64
+	        " with a role that does not fit, %" PRIu64 " otherwise; the newest from %s",
+	        more[ZAP_DENIED_KEY], more[ZAP_DENIED_GROUP], more[ZAP_DENIED_FORM], totals.address);
+	self->denials = totals;
+	self->denials_due = mono_add (now.mono, denials_ns);
+}
+
 static void on_tick (void *arg, int id, moment_t now)
 {
 	fabric_t *self = arg;
 	(void) id;
+	denials_say (self, now);
 	core_tick (self->core, now);
+	flush (self, now);
 }
 
 /* The actor's body. */
 
-static int bind_one (
-        fabric_t *self, link_kind_t kind, const char *endpoint, char *out, link_t **ret, err_t *err)
+static int bind_one (fabric_t *self, door_which_t which, link_kind_t kind, const char *endpoint, char *out,
+        link_t **ret, err_t *err)
 {
-	int r = link_new (self->options.context, kind, NULL, ret);
+	int r = door_link (self->door, self->options.context, which, kind, ret);
 	if (r)
 		return error_set (err, r, "'%s': cannot make a socket: %s", endpoint, strerror (-r));
 	/* Before the bind: what connects first is seen too. */
@@ -222,25 +306,29 @@ static int bind_one (
 		return r;
 	if ((r = link_endpoint (*ret, out, ENDPOINT_MAX)))
 		return error_set (err, r, "'%s': %s", endpoint, strerror (-r));
-	return 0;
+	return self->door ? door_prove (self->door, which, *ret, err) : 0;
 }
 
 static int fabric_start (void *arg, loop_t *loop, err_t *err)
 {
 	fabric_t *self = arg;
 	const fabric_options_t *options = &self->options;
-	const core_port_t port = { self, port_publish, port_control, port_say };
+	const core_port_t port = { self, port_publish, port_control, port_commit, port_say };
 	moment_t now = moment_now ();
 	int r = core_new (&options->core, &port, now, &self->core, err);
 	if (r)
 		return r;
+	/* The handler first: without it CURVE would let anybody in. */
+	if (options->curve &&
+	        (r = door_new (options->context, options->curve, options->clients, &self->door, err)))
+		return r;
 	/* The intake takes nothing before it has subscribed, which is last. */
-	if ((r = bind_one (
-	             self, LINK_COLLECTOR_INTAKE, options->stream_in, self->stream_in, &self->intake, err)) ||
-	        (r = bind_one (self, LINK_COLLECTOR_OUTLET, options->stream_out, self->stream_out,
-	                 &self->outlet, err)) ||
-	        (r = bind_one (
-	                 self, LINK_CONTROL_SERVER, options->control, self->control_at, &self->control, err)))
+	if ((r = bind_one (self, DOOR_STREAM, LINK_COLLECTOR_INTAKE, options->stream_in, self->stream_in,
+	             &self->intake, err)) ||
+	        (r = bind_one (self, DOOR_OUTLET, LINK_COLLECTOR_OUTLET, options->stream_out,
+	                 self->stream_out, &self->outlet, err)) ||
+	        (r = bind_one (self, DOOR_CONTROL, LINK_CONTROL_SERVER, options->control, self->control_at,
+	                 &self->control, err)))
 		return r;
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes && !r; i++)
 		r = link_subscribe (self->intake, span_str (prefixes[i]));
@@ -252,7 +340,8 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 	r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self);
 	if (r < 0)
 		return error_set (err, r, "the loop does not take its timer: %s", strerror (-r));
-	core_started (self->core, moment_now ());
+	core_started (self->core, now);
+	flush (self, now);
 	self->started = true;
 	return 0;
 }
@@ -263,6 +352,7 @@ typedef struct {
 	int what;
 	keyring_t *keyring;
 	struct rule_set *rules;
+	clients_t *clients;
 } command_t;
 
 static void fabric_command (void *arg, span_t bytes)
@@ -279,6 +369,12 @@ static void fabric_command (void *arg, span_t bytes)
 		if (old)
 			self->options.keyring_free (&old);
 	}
+	if (command.clients) {
+		int r = self->door ? door_set_clients (self->door, command.clients) : -EINVAL;
+		if (r)
+			log_error ("collector", "reload: the clients stay as they were: %s", strerror (-r));
+		clients_destroy (&command.clients);
+	}
 	if (command.rules) {
 		union {
 			const struct rule_set *in;
@@ -294,8 +390,11 @@ static void fabric_command (void *arg, span_t bytes)
 static void fabric_stop (void *arg, loop_t *loop)
 {
 	fabric_t *self = arg;
-	if (self->started)
-		core_stopping (self->core, self->reason, moment_now ());
+	if (self->started) {
+		moment_t now = moment_now ();
+		core_stopping (self->core, self->reason, now);
+		flush (self, now);
+	}
 	if (self->monitor)
 		loop_remove_fd (loop, link_monitor_descriptor (self->monitor));
 	link_monitor_destroy (&self->monitor);
@@ -305,6 +404,7 @@ static void fabric_stop (void *arg, loop_t *loop)
 			loop_remove_link (loop, *links[i]);
 		link_destroy (links[i]);
 	}
+	door_destroy (&self->door);
 	core_destroy (&self->core);
 }
 
@@ -351,9 +451,9 @@ void fabric_destroy (fabric_t **self_p, const char *reason)
 	*self_p = NULL;
 }
 
-int fabric_reload (fabric_t *self, keyring_t *keyring, struct rule_set *rules)
+int fabric_reload (fabric_t *self, keyring_t *keyring, struct rule_set *rules, clients_t *clients)
 {
-	const command_t command = { COMMAND_RELOAD, keyring, rules };
+	const command_t command = { COMMAND_RELOAD, keyring, rules, clients };
 	return actor_tell (self->actor, span_of (&command, sizeof command));
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/borrow.h"
 #include "base/log.h"
+#include "wire/envelope.h"
 
 #define BEAT_NS (200 * NS_PER_MS)
 #define METRICS_NS (2 * NS_PER_S)
@@ -30,9 +31,15 @@ struct herald {
 	const core_port_t *port;
 	view_t *view;
 	ingest_t *ingest;
+	committer_t *committer;
+	const Belfry__V1__Event *event; /* the one that is sealed now */
+	moment_t now;                   /* of that */
+	uint64_t dropped_first,
+	        dropped_last; /* durable sequences that the journal had no room for; 0: none */
 	mono_t beat_due, metrics_due, catalogue_due, failure_said, last_tick;
-	uint64_t order;    /* of own events, for the snapshot */
-	uint64_t delay_ns; /* the worst of the ticks since the last beat */
+	uint64_t order;      /* of own events, for the snapshot */
+	uint64_t newest_out; /* durable sequence that went out */
+	uint64_t delay_ns;   /* the worst of the ticks since the last beat */
 	uint64_t beats, hash;
 	char name[sizeof "collector." + TOPIC_NODE_MAX];
 	char state_names[N_STATES][ENUM_TEXT_MAX];
@@ -47,12 +54,54 @@ const char *herald_name (const herald_t *self)
 	return self->name;
 }
 
+/* A durable event of the collector's own is journalled like any other. Nobody sends it again, so what finds
+ * no room is published all the same, and named by a gap. */
+static void journal (herald_t *self, span_t topic, span_t envelope)
+{
+	const Belfry__V1__Header *header = self->event->header;
+	const journal_record_t record = { .topic = topic,
+		.envelope = envelope,
+		.node = self->name,
+		.subject_node = header->subject_node[0] ? header->subject_node : NULL,
+		.incarnation = header->incarnation,
+		.sequence = header->sequence,
+		.channel = event_type_of (self->event)->channel,
+		.severity = header->severity,
+		.time_ns = header->time_ns,
+		.received_ns = (uint64_t) self->now.wall.ns };
+	const batch_entry_t entry = {
+		.node = BATCH_OWN, .boot_nonce = header->boot_nonce, .order = self->order
+	};
+	if (committer_room (self->committer, topic.size + envelope.size, true)) {
+		committer_add (self->committer, &record, &entry);
+		return;
+	}
+	self->view->counters.journal_dropped++;
+	self->dropped_last = header->sequence;
+	if (!self->dropped_first)
+		self->dropped_first = header->sequence;
+	self->port->publish (self->port->arg, topic, envelope, span_of (NULL, 0));
+	herald_published (self, &record, &entry);
+}
+
+void herald_published (herald_t *self, const journal_record_t *record, const batch_entry_t *entry)
+{
+	ingest_keep_own (self->ingest, record->topic, record->envelope, entry->order);
+	if (record->sequence > self->newest_out)
+		self->newest_out = record->sequence;
+}
+
 static void on_emit (void *arg, span_t topic, span_t envelope)
 {
 	herald_t *self = arg;
 	self->view->counters.published++;
-	ingest_keep_own (self->ingest, topic, envelope, ++self->order);
-	self->port->publish (self->port->arg, topic, envelope);
+	self->order++;
+	if (self->event->header->class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE) {
+		journal (self, topic, envelope);
+		return;
+	}
+	ingest_keep_own (self->ingest, topic, envelope, self->order);
+	self->port->publish (self->port->arg, topic, envelope, span_of (NULL, 0));
 }
 
 static void series_set (herald_t *self, size_t *at, const char *name, Belfry__V1__MetricKind kind,
@@ -114,7 +163,7 @@ static void catalogue_make (herald_t *self)
 }
 
 int herald_new (const core_options_t *options, const core_port_t *port, view_t *view, ingest_t *ingest,
-        moment_t now, herald_t **ret, err_t *err)
+        committer_t *committer, moment_t now, herald_t **ret, err_t *err)
 {
 	herald_t *self = calloc (1, sizeof *self);
 	if (!self)
@@ -129,6 +178,7 @@ int herald_new (const core_options_t *options, const core_port_t *port, view_t *
 	self->port = port;
 	self->view = view;
 	self->ingest = ingest;
+	self->committer = committer;
 	self->beat_due = self->metrics_due = self->catalogue_due = self->last_tick = now.mono;
 	self->failure_said = mono_add (now.mono, -60 * NS_PER_S);
 	catalogue_make (self);
@@ -157,9 +207,11 @@ void herald_set_keyring (herald_t *self, keyring_t *keyring)
 	publisher_set_keyring (self->publisher, keyring);
 }
 
-void herald_send (herald_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now)
+static void send (herald_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now)
 {
 	err_t err = { "" };
+	self->event = event;
+	self->now = now;
 	if (publisher_send (self->publisher, event, note, now, &err) == 0)
 		return;
 	self->view->counters.publish_failed++;
@@ -169,6 +221,29 @@ void herald_send (herald_t *self, Belfry__V1__Event *event, const publisher_note
 	char text[ERROR_TEXT_MAX + 64];
 	snprintf (text, sizeof text, "an event of the collector's own cannot be sent: %s", err.text);
 	self->port->say (self->port->arg, LOG_LEVEL_ERROR, text);
+}
+
+/* A gap in the place of what the journal had no room for, when it has. */
+static void gap_say (herald_t *self, moment_t now)
+{
+	if (!self->dropped_first || !committer_room (self->committer, ENVELOPE_SIZE_MAX, false))
+		return;
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	Belfry__V1__Gap gap = BELFRY__V1__GAP__INIT;
+	gap.first = self->dropped_first;
+	gap.last = self->dropped_last;
+	gap.count = gap.last - gap.first + 1;
+	gap.reason = BELFRY__V1__GAP_REASON__GAP_REASON_DISK;
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_GAP;
+	event.gap = &gap;
+	self->dropped_first = self->dropped_last = 0;
+	send (self, &event, NULL, now);
+}
+
+void herald_send (herald_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now)
+{
+	gap_say (self, now);
+	send (self, event, note, now);
 }
 
 void herald_system (herald_t *self, Belfry__V1__SystemLifecycleState state, const char *reason, moment_t now)
@@ -323,12 +398,14 @@ static void beat (herald_t *self, moment_t now)
 	for (int i = 0; i < CHANNEL_FABRIC; i++) {
 		belfry__v1__channel_offset__init (&offsets[i]);
 		offsets[i].channel = borrow (channel_name ((channel_t) i));
+		offsets[i].offset = self->view->journal.channels[i];
 		offsets_p[i] = &offsets[i];
 	}
 	loop.name = borrow ("core");
 	loop.counter = ++self->beats;
 	payload.newest_volatile = publisher_newest_volatile (self->publisher) + 1; /* this one */
-	payload.newest_durable = publisher_newest_durable (self->publisher);
+	/* What is on its way to the journal is not out yet. */
+	payload.newest_durable = self->newest_out;
 	payload.interval_ns = BEAT_NS;
 	payload.scheduling_delay_ns = self->delay_ns;
 	payload.n_loops = 1;
@@ -370,7 +447,7 @@ static void say_metrics (herald_t *self, moment_t now)
 		node_t *node = nodes_at (view->nodes, i);
 		node_bind (node, now.mono);
 		lost_volatile += node_lost_volatile (node);
-		lost_durable += node_lost_durable (node);
+		lost_durable += node->lost_durable;
 		if (node->state >= 1 && (int) node->state <= N_STATES)
 			values[states + node->state - 1]++;
 	}

@@ -237,11 +237,65 @@ static refusal_t match (const entry_t *entry, const Belfry__V1__Event *event, co
 	return REFUSAL_NONE;
 }
 
-/* Whether this event may come now: its incarnation, nonce and sequence. Changes node only where it
- * may. node is NULL for one that is not known yet: anything may come. */
-static refusal_t admit (entry_t *entry, node_t *node, const Belfry__V1__Header *header, moment_t now,
-        taken_t *ret, node_t **ret_clone)
+/* A durable event's place in its incarnation's account. */
+static refusal_t admit_durable (
+        account_t *account, const Belfry__V1__Event *event, const offer_t *offer, taken_t *ret)
 {
+	uint64_t sequence = event->header->sequence;
+	ret->account = account;
+	ret->first = ret->last = 0;
+	if (event->payload_case == BELFRY__V1__EVENT__PAYLOAD_GAP) {
+		const Belfry__V1__Gap *gap = event->gap;
+		/* Its own sequence is one of its places, or the one behind; another gap fills nothing. */
+		if (gap->first && gap->first <= sequence && sequence - 1 <= gap->last &&
+		        gap->first <= gap->last) {
+			ret->first = gap->first;
+			ret->last = gap->last;
+		}
+	}
+	if (!ranges_has (&account->seen, sequence)) {
+		ret->fate = FATE_TAKEN;
+		if (!offer->room || account_take (account, sequence, ret->first, ret->last, &ret->lost))
+			return REFUSAL_BUSY;
+		return REFUSAL_NONE;
+	}
+	if (!offer->resent_by)
+		return REFUSAL_REPLAYED;
+	ret->fate = ranges_has (&account->journalled, sequence) ? FATE_JOURNALLED
+	            : account->queued                           ? FATE_UNDER_WAY
+	                                                        : FATE_AGAIN;
+	return ret->fate == FATE_AGAIN && !offer->room ? REFUSAL_BUSY : REFUSAL_NONE;
+}
+
+/* The same of an incarnation that may be over: only its node's own disk has these. */
+static refusal_t admit_resent (
+        node_t *node, const Belfry__V1__Event *event, const offer_t *offer, taken_t *ret)
+{
+	const Belfry__V1__Header *header = event->header;
+	account_t *account;
+	if (header->class_ != BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE)
+		return REFUSAL_CONTROL;
+	if (header->incarnation < node->ledger.floor) {
+		ret->fate = FATE_SETTLED;
+		return REFUSAL_NONE;
+	}
+	if (ledger_open (&node->ledger, header->incarnation, header->boot_nonce, node->incarnation, &account))
+		return REFUSAL_LIMIT;
+	if (account->boot_nonce != header->boot_nonce) {
+		ret->fate = FATE_FOREIGN;
+		return REFUSAL_NONE;
+	}
+	return admit_durable (account, event, offer, ret);
+}
+
+/* Whether this event may come now: its incarnation, nonce and sequence. Changes node only where it
+ * may. */
+static refusal_t admit (entry_t *entry, node_t *node, const Belfry__V1__Event *event, const offer_t *offer,
+        moment_t now, taken_t *ret, node_t **ret_clone)
+{
+	const Belfry__V1__Header *header = event->header;
+	if (offer->resent_by && header->incarnation <= node->incarnation)
+		return admit_resent (node, event, offer, ret);
 	if (header->incarnation < node->incarnation)
 		return REFUSAL_INCARNATION;
 	if (header->incarnation == node->incarnation && header->boot_nonce != node->boot_nonce) {
@@ -252,17 +306,27 @@ static refusal_t admit (entry_t *entry, node_t *node, const Belfry__V1__Header *
 	if (header->incarnation > node->incarnation) {
 		/* Signed by the node's key, and above all that was: genuine. Counting begins with its first.
 		 */
-		node_begin (node, header->incarnation, header->boot_nonce, false);
+		if (node_begin (node, header->incarnation, header->boot_nonce, false))
+			return REFUSAL_LIMIT;
 		ret->incarnation_new = true;
 	}
+	if (offer->resent_by)
+		return admit_resent (node, event, offer, ret);
+	account_t *account = ledger_account (&node->ledger, node->incarnation);
 	int r = 0;
+	ret->fate = FATE_TAKEN;
 	switch (header->class_) {
 	case BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE:
 		r = sequence_note (&node->volatiles, header->sequence);
 		break;
-	case BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE:
-		r = sequence_note (&node->durables, header->sequence);
-		break;
+	case BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE: {
+		if (!account && ledger_open (&node->ledger, node->incarnation, node->boot_nonce,
+		                        node->incarnation, &account))
+			return REFUSAL_LIMIT;
+		refusal_t reason = admit_durable (account, event, offer, ret);
+		node->replayed += reason == REFUSAL_REPLAYED;
+		return reason;
+	}
 	default:
 		/* No sequence: what was sent before the newest on this topic is a replay. */
 		if (!node_newer (&entry->on_demand_incarnation, &entry->on_demand_ns, header->incarnation,
@@ -277,12 +341,10 @@ static refusal_t admit (entry_t *entry, node_t *node, const Belfry__V1__Header *
 }
 
 /* A proven message of a topic that was not known: makes node, source and entry, within the bounds. */
-static refusal_t learn (
-        ingest_t *self, const entry_t *parsed, uint32_t epoch, entry_t **ret, bool *ret_node_new)
+static refusal_t learn (ingest_t *self, const entry_t *parsed, uint32_t epoch, entry_t **ret)
 {
 	node_t *node = NULL;
 	source_t *source = NULL;
-	*ret_node_new = nodes_find (self->nodes, parsed->parts.node) == NULL;
 	if (nodes_get (self->nodes, parsed->parts.node, &node))
 		return REFUSAL_LIMIT;
 	if (node->n_topics >= NODE_TOPICS_MAX || node_source (node, parsed->parts.source, &source) ||
@@ -329,73 +391,105 @@ static void keep (ingest_t *self, entry_t *entry, span_t bytes, const Belfry__V1
 		        event->header->monotonic_ns);
 }
 
-static refusal_t take (ingest_t *self, entry_t *entry, entry_t *parsed, span_t topic, span_t bytes,
-        moment_t now, taken_t *ret, node_t **ret_clone)
+/* Other collectors have no business here, nor has anybody in the collectors' name. */
+static refusal_t belongs (const ingest_t *self, const entry_t *entry)
 {
-	envelope_t envelope;
-	entry_t *known = entry;
-	if (!entry)
-		entry = parsed;
-	refusal_t reason = envelope_parse (bytes.data, bytes.size, &envelope);
-	if (reason)
-		return reason;
-	reason = verify (self, entry, known != NULL, topic, &envelope);
-	if (reason)
-		return reason;
-	if (!known) {
-		if (!span_is (entry->parts.cluster, self->cluster))
-			return REFUSAL_CLUSTER;
-		/* Other collectors have no business here, nor has anybody in the collectors' name. */
-		if (topic_node_is_collector (entry->parts.node) || span_is (entry->parts.source, "collector"))
-			return REFUSAL_RESERVED;
-	}
-	arena_reset (self->arena);
-	Belfry__V1__Event *event;
-	if (decode_event (envelope.event, self->arena, &event))
-		return REFUSAL_MALFORMED;
-	if (event_validate (event, NULL))
-		return REFUSAL_INVALID;
-	const event_type_t *type = event_type_of (event);
-	reason = match (entry, event, type);
-	if (reason)
-		return reason;
-	node_t *node = known ? known->node : nodes_find (self->nodes, entry->parts.node);
-	if (node) {
-		reason = admit (entry, node, event->header, now, ret, ret_clone);
-		if (reason)
-			return reason;
-	}
-	if (!known) {
-		reason = learn (self, parsed, envelope.key_epoch, &entry, &ret->node_new);
-		if (reason)
-			return reason;
-		if (ret->node_new)
-			admit (entry, entry->node, event->header, now, ret, ret_clone);
-	}
-	ret->node = entry->node;
-	ret->source = entry->source;
-	ret->type = type;
-	ret->event = event;
-	ret->topic = topic;
-	ret->envelope = bytes;
-	keep (self, entry, bytes, event);
+	if (!span_is (entry->parts.cluster, self->cluster))
+		return REFUSAL_CLUSTER;
+	if (topic_node_is_collector (entry->parts.node) || span_is (entry->parts.source, "collector"))
+		return REFUSAL_RESERVED;
 	return REFUSAL_NONE;
 }
 
-refusal_t ingest_take (
-        ingest_t *self, span_t topic, span_t envelope, moment_t now, taken_t *ret, node_t **ret_clone)
+/* A proven event of a Resend that can never be taken: counts as lost, and is settled. */
+static void condemn (node_t *node, const Belfry__V1__Event *event)
+{
+	const Belfry__V1__Header *header = event->header;
+	account_t *account = NULL;
+	if (!node || !header || header->class_ != BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE ||
+	        header->sequence == 0 || header->incarnation < node->ledger.floor ||
+	        header->incarnation > node->incarnation ||
+	        ledger_open (&node->ledger, header->incarnation, header->boot_nonce, node->incarnation,
+	                &account) ||
+	        account->boot_nonce != header->boot_nonce || ranges_has (&account->seen, header->sequence))
+		return;
+	account_commit (account, header->sequence, header->sequence);
+	account->touched = true;
+	node->lost_durable++;
+}
+
+static refusal_t take (ingest_t *self, entry_t *known, entry_t *parsed, const offer_t *offer, moment_t now,
+        taken_t *ret, node_t **ret_clone)
+{
+	envelope_t envelope;
+	entry_t *entry = known ? known : parsed;
+	if (offer->resent_by && !span_is (entry->parts.node, offer->resent_by))
+		return REFUSAL_CONTROL;
+	refusal_t reason = envelope_parse (offer->envelope.data, offer->envelope.size, &envelope);
+	if (reason)
+		return reason;
+	reason = verify (self, entry, known != NULL, offer->topic, &envelope);
+	if (reason)
+		return reason;
+	reason = known ? REFUSAL_NONE : belongs (self, entry);
+	if (reason && !offer->resent_by)
+		return reason;
+	arena_reset (self->arena);
+	Belfry__V1__Event *event;
+	if (decode_event (envelope.event, self->arena, &event))
+		return reason ? reason : REFUSAL_MALFORMED;
+	const event_type_t *type = event_type_of (event);
+	if (!reason && event_validate (event, NULL))
+		reason = REFUSAL_INVALID;
+	if (!reason)
+		reason = match (entry, event, type);
+	node_t *node = known ? known->node : nodes_find (self->nodes, entry->parts.node);
+	if (reason) {
+		if (offer->resent_by)
+			condemn (node, event);
+		return reason;
+	}
+	ret->node = node;
+	ret->type = type;
+	ret->event = event;
+	ret->topic = offer->topic;
+	ret->envelope = offer->envelope;
+	if (node) {
+		reason = admit (entry, node, event, offer, now, ret, ret_clone);
+		if (reason || ret->fate != FATE_TAKEN)
+			return reason;
+	}
+	if (!known) {
+		reason = learn (self, parsed, envelope.key_epoch, &entry);
+		if (reason)
+			return reason;
+		if (!node)
+			reason = admit (entry, entry->node, event, offer, now, ret, ret_clone);
+		if (reason)
+			return reason;
+	}
+	ret->node = entry->node;
+	ret->source = entry->source;
+	keep (self, entry, offer->envelope, event);
+	return REFUSAL_NONE;
+}
+
+refusal_t ingest_take (ingest_t *self, const offer_t *offer, moment_t now, taken_t *ret, node_t **ret_clone)
 {
 	entry_t parsed;
-	uint64_t hash = hash_of (self->seed, topic);
-	entry_t *entry = entry_find (self, hash, topic);
+	uint64_t hash = hash_of (self->seed, offer->topic);
+	entry_t *entry = entry_find (self, hash, offer->topic);
 	*ret_clone = NULL;
-	ret->node_new = ret->incarnation_new = false;
+	ret->account = NULL;
+	ret->source = NULL;
+	ret->incarnation_new = false;
+	ret->first = ret->last = ret->lost = 0;
 	refusal_t reason;
 	if (entry && !entry->node)
 		return REFUSAL_RESERVED;
-	if (!entry && (reason = entry_parse (&parsed, topic, hash)))
+	if (!entry && (reason = entry_parse (&parsed, offer->topic, hash)))
 		return reason;
-	reason = take (self, entry, &parsed, topic, envelope, now, ret, ret_clone);
+	reason = take (self, entry, &parsed, offer, now, ret, ret_clone);
 	if (reason) {
 		node_t *node = entry ? entry->node : nodes_find (self->nodes, parsed.parts.node);
 		if (node)

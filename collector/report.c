@@ -120,7 +120,8 @@ static int node_put (
 	out->received = node->received;
 	out->refused = node->refused;
 	out->lost_volatile = node_lost_volatile (node);
-	out->lost_durable = node_lost_durable (node);
+	out->lost_durable = node->lost_durable;
+	out->pending_durable = node_pending_durable (node);
 	out->late = node->late;
 	out->replayed = node->replayed;
 	out->scheduling_delay_ns = node->scheduling_delay_ns;
@@ -295,7 +296,9 @@ static int sequences_put (builder_t *self, const nodes_t *nodes)
 		sequence->node = node->name;
 		sequence->incarnation = node->incarnation;
 		sequence->newest_volatile = node->volatiles.newest;
-		sequence->newest_durable = node->durables.newest;
+		/* What is seen and not journalled is still to come out. */
+		const account_t *account = ledger_account (&node->ledger, node->incarnation);
+		sequence->newest_durable = account ? ranges_newest (&account->journalled) : 0;
 		self->size += SEQUENCE_SIZE;
 	}
 	return 0;
@@ -308,6 +311,12 @@ int report_snapshot (const view_t *view, const ingest_t *ingest, char *const *pr
 	if (!self)
 		return -ENOMEM;
 	belfry__v1__snapshot__init (&self->message);
+	union {
+		const uint8_t *in;
+		uint8_t *out;
+	} id = { view->journal.id };
+	self->message.journal = (ProtobufCBinaryData){ sizeof view->journal.id, id.out };
+	self->message.journal_offset = view->journal.newest;
 	for (size_t i = 0; i < FRAMES_MAX; i++)
 		self->frames_p[i] = &self->frames[i];
 	for (size_t i = 0; i < SEQUENCES_MAX; i++)

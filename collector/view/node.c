@@ -55,6 +55,7 @@ static void node_free (node_t *self, catalogues_t *catalogues)
 	for (uint32_t i = 0; i < self->n_evidence; i++)
 		free (self->evidence[i]);
 	free (self->peers);
+	ledger_clear (&self->ledger);
 	free (self);
 }
 
@@ -143,27 +144,26 @@ int nodes_get (nodes_t *self, span_t name, node_t **ret)
 	node->cpu_used_ratio = node->memory_used_ratio = node->disk_used_ratio = NAN;
 	node->cpu_pressure_ratio = node->memory_pressure_ratio = node->io_pressure_ratio = NAN;
 	sequence_init (&node->volatiles, SEQUENCE_INCREASING);
-	sequence_init (&node->durables, SEQUENCE_WINDOWED);
 	self->list[self->n] = node;
 	*place_of (self, name) = ++self->n;
 	*ret = node;
 	return 0;
 }
 
-void node_begin (node_t *self, uint64_t incarnation, uint64_t boot_nonce, bool from_first)
+int node_begin (node_t *self, uint64_t incarnation, uint64_t boot_nonce, bool from_first)
 {
+	account_t *account;
+	if (ledger_open (&self->ledger, incarnation, boot_nonce, incarnation, &account))
+		return -ENOMEM;
 	self->lost_volatile_before += sequence_lost (&self->volatiles);
-	self->lost_durable_before += sequence_lost (&self->durables);
 	self->incarnation = incarnation;
 	self->boot_nonce = boot_nonce;
 	sequence_init (&self->volatiles, SEQUENCE_INCREASING);
-	sequence_init (&self->durables, SEQUENCE_WINDOWED);
-	if (from_first) {
+	if (from_first)
 		sequence_begin (&self->volatiles, 1);
-		sequence_begin (&self->durables, 1);
-	}
 	memset (self->binding, 0, sizeof self->binding);
 	self->welcomed = false;
+	return 0;
 }
 
 uint64_t node_lost_volatile (const node_t *self)
@@ -171,9 +171,12 @@ uint64_t node_lost_volatile (const node_t *self)
 	return self->lost_volatile_before + sequence_lost (&self->volatiles);
 }
 
-uint64_t node_lost_durable (const node_t *self)
+uint64_t node_pending_durable (const node_t *self)
 {
-	return self->lost_durable_before + sequence_lost (&self->durables);
+	uint64_t pending = 0;
+	for (uint32_t i = 0; i < self->ledger.n; i++)
+		pending += account_pending (&self->ledger.accounts[i]);
+	return pending;
 }
 
 int node_source (node_t *self, span_t name, source_t **ret)
@@ -357,8 +360,10 @@ void node_beat (node_t *self, const Belfry__V1__Heartbeat *beat, mono_t now)
 void node_bind (node_t *self, mono_t now)
 {
 	while (self->binding[0].set && self->binding[0].due.ns <= now.ns) {
+		account_t *account = ledger_account (&self->ledger, self->incarnation);
 		sequence_bind (&self->volatiles, self->binding[0].newest_volatile);
-		sequence_bind (&self->durables, self->binding[0].newest_durable);
+		if (account && account->bound < self->binding[0].newest_durable)
+			account->bound = self->binding[0].newest_durable;
 		self->binding[0] = self->binding[1];
 		self->binding[1].set = false;
 	}

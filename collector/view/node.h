@@ -14,6 +14,7 @@
 #include "belfry/v1/fabric.pb-c.h"
 #include "belfry/v1/health.pb-c.h"
 #include "belfry/v1/lifecycle.pb-c.h"
+#include "collector/view/ledger.h"
 #include "collector/view/values.h"
 #include "wire/sequence.h"
 #include "wire/topic.h"
@@ -72,9 +73,11 @@ typedef struct node {
 	char name[TOPIC_NODE_MAX + 1];
 
 	uint64_t incarnation, boot_nonce;
-	sequence_t volatiles, durables;
-	binding_t binding[2];                               /* the older one first */
-	uint64_t lost_volatile_before, lost_durable_before; /* of earlier incarnations */
+	sequence_t volatiles;
+	ledger_t ledger;               /* of its durable events */
+	binding_t binding[2];          /* the older one first */
+	uint64_t lost_volatile_before; /* of earlier incarnations */
+	uint64_t lost_durable;         /* as gaps say, and what was settled without having come */
 
 	uint64_t received, refused, late, replayed;
 	uint64_t values_lost;      /* figures without a catalogue, or above the bounds */
@@ -133,12 +136,14 @@ enum { NODES_E_LIMIT = 1 };
 /* Finds or makes. 0; NODES_E_LIMIT - there are max already; -ENOMEM. */
 int nodes_get (nodes_t *self, span_t name, node_t **ret);
 
-/* Another incarnation begins: sequences start anew, what was lost of the old one stays counted.
- * from_first: the collector knows that nothing of it was sent yet, so counting begins with 1. */
-void node_begin (node_t *self, uint64_t incarnation, uint64_t boot_nonce, bool from_first);
-/* Losses, of all incarnations. */
+/* Another incarnation begins: volatile sequences start anew, what was lost of the old one stays counted.
+ * from_first: the collector knows that nothing of it was sent yet, so counting begins with 1. 0, or
+ * -ENOMEM with nothing changed. */
+int node_begin (node_t *self, uint64_t incarnation, uint64_t boot_nonce, bool from_first);
+/* Lost volatile events, of all incarnations. */
 uint64_t node_lost_volatile (const node_t *self);
-uint64_t node_lost_durable (const node_t *self);
+/* Durable events that it surely sent and that are not journalled yet, of all incarnations. */
+uint64_t node_pending_durable (const node_t *self);
 
 /* Finds or makes. 0; NODES_E_LIMIT; -ENOMEM. */
 int node_source (node_t *self, span_t name, source_t **ret);

@@ -7,6 +7,8 @@
 #include "collector/view/cluster.h"
 #include "collector/view/node.h"
 #include "collector/view/snapshot.h"
+#include "wire/describe.h"
+#include "wire/mark.h"
 #include "wire/refusal.h"
 
 typedef struct {
@@ -14,6 +16,13 @@ typedef struct {
 #include "collector/counters.def"
 #undef COUNTER
 } counters_t;
+
+/* How the journal stands: what has been committed. */
+typedef struct {
+	uint8_t id[MARK_JOURNAL_SIZE];
+	uint64_t newest;                  /* offset; 0: empty */
+	uint64_t channels[CHANNEL_COUNT]; /* the newest of each */
+} journal_view_t;
 
 typedef struct {
 	char cluster[TOPIC_CLUSTER_MAX + 1];
@@ -25,6 +34,7 @@ typedef struct {
 	nodes_t *nodes;
 	snapshot_t *snapshot;
 	cluster_health_t health;
+	journal_view_t journal;
 	counters_t counters;
 	uint64_t refused[REFUSAL_COUNT];
 } view_t;

@@ -200,10 +200,13 @@ bool keeper_in_vain (const keeper_t *self, const char *public_key, err_t *ret)
 		        self->endpoint, public_key ? public_key : "");
 		return true;
 	case KEEPER_CUT:
-		error_set (ret, -EPERM, "%s ends every handshake: %s", self->endpoint,
-		        public_key ? "is the server key that is given here the public key of that collector?"
-		                   : "if that collector speaks CURVE, give an own key (curve) and its public "
-		                     "key (server_key); else, is it a collector?");
+		if (!public_key)
+			return false;
+		error_set (ret, -EPERM,
+		        "%s ends every handshake: is the server key that is given here the public key of "
+		        "that "
+		        "collector?",
+		        self->endpoint);
 		return true;
 	case KEEPER_MISMATCH:
 		error_set (ret, -EPERM, "%s %s", self->endpoint,

@@ -36,8 +36,9 @@ keeper_state_t keeper_state (const keeper_t *self);
 /* Takes what the monitor has, for who waits without turning the loop. */
 void keeper_look (keeper_t *self);
 
-/* Whether who waits for the link waits in vain: DENIED, CUT or MISMATCH. *ret then says what stands in the
- * way and what to do. public_key: our own in Z85; NULL without CURVE. */
+/* Whether who waits for the link waits in vain: DENIED, MISMATCH, or CUT with CURVE (without, it may be
+ * anything that listens there). *ret then says what stands in the way and what to do. public_key: our own in
+ * Z85; NULL without CURVE. */
 bool keeper_in_vain (const keeper_t *self, const char *public_key, err_t *ret);
 
 #endif

@@ -24,8 +24,7 @@ enum { SPOOL_COLLECTORS_MAX = 8, SPOOL_EVENT_MAX = 256 * 1024 };
 
 /* What goes first when it is full. AUDIT has at least half of the bytes: the others together never take
  * more than the rest, LOG never more than a quarter of all. */
-typedef enum { SPOOL_LOG, SPOOL_ORDINARY, SPOOL_AUDIT } spool_priority_t;
-enum { SPOOL_PRIORITIES = 3 };
+typedef enum { SPOOL_LOG, SPOOL_ORDINARY, SPOOL_AUDIT, SPOOL_PRIORITIES } spool_priority_t;
 
 typedef struct {
 	const char *directory; /* exists; this process' own */

@@ -68,14 +68,16 @@ bool mark_parse (span_t bytes, mark_t *ret)
 	mark_t mark = { .offset = 0 };
 	const uint8_t *at = bytes.data, *end = at + bytes.size;
 	uint64_t tag, before = 0;
+	bool named = false;
 	if (bytes.size == 0 || bytes.size > MARK_SIZE_MAX)
 		return false;
 	/* Ascending, each once: two readers see one mark. */
 	for (; at < end; before = tag) {
 		if (varint_get (&at, end, &tag) || tag <= before || !field_take (&mark, tag, &at, end))
 			return false;
+		named |= tag == (1 << 3 | 2);
 	}
-	if (before < 2 << 3 || mark.offset <= mark.previous_in_channel)
+	if (!named || mark.offset <= mark.previous_in_channel)
 		return false;
 	*ret = mark;
 	return true;

@@ -4,7 +4,7 @@
 # A finding is kept, made smaller, and named; then the exit status is 1. `./dev fuzz` runs this.
 set -eu
 cd "$(dirname "$0")/../.."
-all="app conf envelope event topic"
+all="app conf envelope event keyring mark topic"
 time=10m targets=
 
 say() { printf '%s\n' "fuzz: $*"; }
@@ -62,6 +62,8 @@ for t in $targets; do
   before=$findings
   case $t in
     topic) longest=256 ;;
+    mark) longest=1400 ;;
+    keyring) longest=4096 ;;
     conf) longest=8192 ;;
     *) longest=65600 ;;
   esac

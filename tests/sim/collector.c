@@ -8,6 +8,7 @@
 
 #include "collector/core.h"
 #include "agent.h"
+#include "archive.h"
 #include "conf/errors.h"
 #include "conf/rule.h"
 #include "hostile.h"
@@ -17,6 +18,10 @@
 enum { CONNS_MAX = 256, PREFIXES_MAX = 64, IDENTITY_SIZE = 5 };
 
 #define TICK_NS (20 * NS_PER_MS)
+/* How long a disk takes, well and ailing. */
+#define COMMIT_MIN_NS (100 * NS_PER_US)
+#define COMMIT_MAX_NS (5 * NS_PER_MS)
+#define COMMIT_SLOW_NS (300 * NS_PER_MS)
 
 /* As collector/fabric.c subscribes: everything but what is on demand. */
 static const char *const prefixes[] = { "system/", "health/", "metrics/", "lifecycle/", "alerts/", "audit/",
@@ -51,6 +56,12 @@ struct collector {
 	bool snapshot, hello;
 	bool hello_answered, hello_accepted;
 	uint64_t hello_next;
+	/* The journal, and the commit under way. */
+	archive_t *archive;
+	journal_batch_t *batch;
+	uint64_t commits; /* only the newest counts */
+	int64_t slow_until;
+	uint64_t out; /* the newest offset that went out in this run */
 };
 
 static const char viewer[] = "\0view";
@@ -68,28 +79,94 @@ static bool prefixed (span_t topic, const char *prefix)
 	return size <= topic.size && memcmp (prefix, topic.data, size) == 0;
 }
 
-static void forward (collector_t *self, span_t topic, span_t envelope)
+static void forward (collector_t *self, span_t topic, span_t envelope, span_t mark)
 {
-	const span_t parts[] = { topic, envelope };
+	const span_t parts[] = { topic, envelope, mark };
 	sim_digest (self->world->sim, topic);
 	sim_digest (self->world->sim, envelope);
 	for (size_t i = 0; i < self->n_outlets; i++) {
 		const peer_conn_t *peer = self->outlets[i];
 		for (size_t s = 0; s < peer->n; s++) {
 			if (prefixed (topic, peer->subscriptions[s])) {
-				conn_send (peer->conn, NET_TO_CLIENT, parts, 2);
+				conn_send (peer->conn, NET_TO_CLIENT, parts, mark.size ? 3 : 2);
 				break;
 			}
 		}
 	}
 }
 
-static void port_publish (void *arg, span_t topic, span_t envelope)
+/* What goes out with a mark is what stands in the journal at that offset, and none is left out. */
+static void mark_check (collector_t *self, span_t topic, span_t envelope, span_t bytes)
+{
+	sim_t *sim = self->world->sim;
+	mark_t mark;
+	archive_record_t record;
+	if (!mark_parse (bytes, &mark) || mark.offset > archive_count (self->archive)) {
+		sim_fail (sim, "a mark names what is in the journal", "one is none");
+		return;
+	}
+	archive_at (self->archive, mark.offset, &record);
+	if (!span_equal (topic, record.topic) || !span_equal (envelope, record.envelope) ||
+	        memcmp (&mark, &record.mark, sizeof mark) != 0)
+		sim_fail (sim, "a mark names what is in the journal", "offset %" PRIu64 " is another",
+		        mark.offset);
+	if (mark.offset != self->out + 1)
+		sim_fail (sim, "what is journalled goes out without a hole",
+		        "offset %" PRIu64 " after %" PRIu64, mark.offset, self->out);
+	self->out = mark.offset;
+}
+
+static void port_publish (void *arg, span_t topic, span_t envelope, span_t mark)
 {
 	collector_t *self = arg;
-	model_published (self->model, topic, envelope);
-	judge_published (self->world->judge, envelope);
-	forward (self, topic, envelope);
+	static const char own[] = "collector.";
+	topic_t parts;
+	bool is_own = topic_parse (topic.data, topic.size, &parts) == 0 && prefixed (parts.node, own);
+	bool again = mark.size && ledger_find (self->world->ledger, topic, envelope);
+	if (mark.size)
+		mark_check (self, topic, envelope, mark);
+	if (is_own) {
+		model_published (self->model, topic, envelope, mark.size > 0);
+		if (!again)
+			judge_published (self->world->judge, envelope);
+	}
+	forward (self, topic, envelope, mark);
+}
+
+static void on_commit (void *context, uint64_t commit);
+
+static void port_commit (void *arg, journal_batch_t *batch)
+{
+	collector_t *self = arg;
+	sim_t *sim = self->world->sim;
+	bool slow = sim_now (sim) < self->slow_until;
+	self->batch = batch;
+	sim_after (sim, sim_between (sim, COMMIT_MIN_NS, slow ? COMMIT_SLOW_NS : COMMIT_MAX_NS), on_commit,
+	        self, ++self->commits);
+}
+
+/* The batch goes to the disk; its errno. */
+static int commit (collector_t *self, moment_t now)
+{
+	journal_batch_t *batch = self->batch;
+	checkpoint_t checkpoint;
+	self->batch = NULL;
+	return archive_commit (self->archive, batch, now.wall, &checkpoint);
+}
+
+static void on_commit (void *context, uint64_t number)
+{
+	collector_t *self = context;
+	if (number != self->commits || !self->batch)
+		return;
+	/* A stopped process' disk may go on; it hears of it when it does. */
+	if (!process_runs (&self->process)) {
+		sim_after (self->world->sim, NS_PER_MS, on_commit, self, number);
+		return;
+	}
+	int r = commit (self, now_of (self));
+	core_committed (self->core, r, r ? strerror (-r) : "", now_of (self));
+	core_flush (self->core, now_of (self));
 }
 
 static void answer_take (collector_t *self, span_t bytes)
@@ -165,8 +242,11 @@ static void on_stream (void *context, conn_t *conn, int descriptor, const span_t
 	hostile_t *hostile = self->world->hostile;
 	if (hostile && conn != hostile_stream (hostile) && hostile_holds (hostile, parts[0], parts[1]))
 		return;
-	bool many = prefixed (parts[0], "metrics/") || prefixed (parts[0], "logging/"); /* as the fabric does */
-	refusal_t reason = core_take (self->core, parts[0], parts[1], many ? -1 : descriptor, now_of (self));
+	bool many =
+	        prefixed (parts[0], "metrics/") || prefixed (parts[0], "logging/"); /* as the fabric does */
+	bool onward = false;
+	refusal_t reason =
+	        core_take (self->core, parts[0], parts[1], many ? -1 : descriptor, now_of (self), &onward);
 	const sealed_t *sealed = ledger_find (self->world->ledger, parts[0], parts[1]);
 	/* He learns nothing from what he made himself: that one may be signed with a stolen key. */
 	if (sealed && hostile)
@@ -178,7 +258,9 @@ static void on_stream (void *context, conn_t *conn, int descriptor, const span_t
 	}
 	if (sealed)
 		goodbye_note (self, sealed);
-	forward (self, parts[0], parts[1]);
+	if (onward)
+		forward (self, parts[0], parts[1], span_of (NULL, 0));
+	core_flush (self->core, now_of (self));
 }
 
 static void subscribe (conn_t *conn, char first, const char *prefix)
@@ -211,6 +293,7 @@ static void on_stream_closed (void *context, conn_t *conn, int descriptor)
 		}
 	}
 	core_disconnected (self->core, descriptor, now_of (self));
+	core_flush (self->core, now_of (self));
 }
 
 end_t collector_stream_end (collector_t *self)
@@ -280,8 +363,10 @@ static void on_control (void *context, conn_t *conn, int descriptor, const span_
 		hostile_saw_control (self->world->hostile, parts[0]);
 	self->hello = hello != NULL;
 	self->hello_answered = false;
-	core_control (self->core, identity, parts[0], now_of (self));
+	core_control (
+	        self->core, &(core_peer_t){ .identity = identity, .name = "" }, parts[0], now_of (self));
 	self->hello = false;
+	core_flush (self->core, now_of (self));
 	if (hello) {
 		if (!self->hello_answered)
 			sim_fail (self->world->sim, "every Hello is answered", "%s got no Welcome",
@@ -391,6 +476,7 @@ static void on_tick (void *context, uint64_t tick)
 	if (tick != self->ticks || !process_runs (&self->process))
 		return;
 	core_tick (self->core, now_of (self));
+	core_flush (self->core, now_of (self));
 	sim_after (sim, TICK_NS + sim_between (sim, 0, NS_PER_MS), on_tick, self, self->ticks);
 }
 
@@ -403,6 +489,7 @@ collector_t *collector_new (world_t *world)
 	self->process = (process_t){ .name = "the collector", .host = &self->host };
 	self->path = (path_t){ .name = "loopback", .latency_ns = 50 * NS_PER_US };
 	self->steady_since = INT64_MAX;
+	self->archive = archive_new (sim_random (world->sim));
 	conf_errors_t errors = { 0 };
 	if (rule_set_parse (NULL, 0, "shipped", &self->rules, &errors))
 		abort ();
@@ -412,6 +499,9 @@ collector_t *collector_new (world_t *world)
 void collector_start (collector_t *self)
 {
 	sim_t *sim = self->world->sim;
+	journal_figures_t figures;
+	archive_figures (self->archive, &figures);
+	self->out = figures.newest;
 	const core_options_t options = { .cluster = WORLD_CLUSTER,
 		.name = WORLD_COLLECTOR,
 		.version = BELFRY_VERSION,
@@ -419,8 +509,9 @@ void collector_start (collector_t *self)
 		.boot_nonce = sim_random (sim) | 1,
 		.keyring = self->world->keyring,
 		.rules = self->rules,
+		.journal = &figures,
 		.nodes_max = WORLD_NODES_MAX };
-	const core_port_t port = { self, port_publish, port_control, port_say };
+	const core_port_t port = { self, port_publish, port_control, port_commit, port_say };
 	err_t err = { "" };
 	sim_trace (sim, "the collector starts as incarnation %" PRIu64, self->incarnation);
 	self->process.alive = true;
@@ -438,6 +529,7 @@ void collector_start (collector_t *self)
 		return;
 	}
 	core_started (self->core, now_of (self));
+	core_flush (self->core, now_of (self));
 	sim_after (sim, 0, on_tick, self, ++self->ticks);
 }
 
@@ -449,6 +541,11 @@ void collector_kill (collector_t *self)
 	self->process.alive = self->process.stopped = false;
 	self->steady_since = INT64_MAX;
 	self->ticks++;
+	/* What the disk had in hand it took, or not: nobody heard. */
+	if (self->batch && sim_chance (self->world->sim, 1, 2))
+		commit (self, now_of (self));
+	self->batch = NULL;
+	self->commits++;
 	net_killed (self->world->net, &self->process);
 	while (self->n_controls)
 		free (self->controls[--self->n_controls]);
@@ -464,6 +561,14 @@ void collector_stop (collector_t *self)
 	if (!process_runs (&self->process))
 		return;
 	core_stopping (self->core, "restart", now_of (self));
+	/* What is said at the end is committed, then published. */
+	for (int i = 0; i < 3; i++) {
+		core_flush (self->core, now_of (self));
+		if (!self->batch)
+			break;
+		int r = commit (self, now_of (self));
+		core_committed (self->core, r, r ? strerror (-r) : "", now_of (self));
+	}
 	collector_kill (self);
 }
 
@@ -500,6 +605,7 @@ void collector_destroy (collector_t **self_p)
 		free (self->outlets[--self->n_outlets]);
 	core_destroy (&self->core);
 	model_destroy (&self->model);
+	archive_destroy (&self->archive);
 	rule_set_destroy (&self->rules);
 	belfry__v1__control__free_unpacked (self->answer, NULL);
 	free (self);
@@ -534,6 +640,10 @@ uint64_t collector_runs (const collector_t *self)
 {
 	return self->runs;
 }
+bool collector_commits (const collector_t *self)
+{
+	return self->batch != NULL;
+}
 
 Belfry__V1__Control *collector_ask (collector_t *self, Belfry__V1__Control *control)
 {
@@ -547,7 +657,8 @@ Belfry__V1__Control *collector_ask (collector_t *self, Belfry__V1__Control *cont
 	belfry__v1__control__free_unpacked (self->answer, NULL);
 	self->answer = NULL;
 	self->snapshot = control->body_case == BELFRY__V1__CONTROL__BODY_SNAPSHOT_REQUEST;
-	core_control (self->core, span_of (viewer, IDENTITY_SIZE), span_of (bytes, size), now_of (self));
+	core_control (self->core, &(core_peer_t){ .identity = span_of (viewer, IDENTITY_SIZE), .name = "" },
+	        span_of (bytes, size), now_of (self));
 	self->snapshot = false;
 	free (bytes);
 	Belfry__V1__Control *answer = self->answer;

@@ -313,6 +313,9 @@ static void look_running (judge_t *self, const agent_t *agent, const node_view_t
 
 void judge_look (judge_t *self)
 {
+	/* What is decided is in the view at once; others hear of it after the commit. */
+	if (collector_commits (self->world->collector))
+		return;
 	for (uint32_t i = 0; i < self->world->options.nodes; i++) {
 		const agent_t *agent = self->world->agents[i];
 		node_view_t *node = &self->nodes[i];
@@ -358,6 +361,8 @@ static void alerts_check (judge_t *self, const Belfry__V1__StatusReply *status)
 void judge_status (judge_t *self, const Belfry__V1__StatusReply *status)
 {
 	char shown[ENUM_TEXT_MAX], said[ENUM_TEXT_MAX];
+	if (collector_commits (self->world->collector))
+		return;
 	for (size_t i = 0; i < status->n_nodes; i++) {
 		uint32_t index = ledger_node (self->world->ledger, status->nodes[i]->name);
 		if (index < self->world->options.nodes && status->nodes[i]->state != self->nodes[index].state)
@@ -418,7 +423,7 @@ static void running_check (judge_t *self, const agent_t *agent, const Belfry__V1
 	model_node_t node;
 	const model_t *model = collector_model (self->world->collector);
 	moment_t now = host_moment (sim, collector_host (self->world->collector));
-	if (!model_node (model, agent->index, now.mono, &node) || !node.from_first)
+	if (!model_node (model, agent->index, now.mono, &node))
 		return;
 	if (node.incarnation != agent->incarnation || node.nonce != agent->boot_nonce)
 		sim_fail (sim, "who runs is who was welcomed", "%s", agent->name);

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "wire/sequence.h"
+#include "wire/ranges.h"
 
 #define BIND_NS (200 * NS_PER_MS)
 /* The collector lets a beat bind when the next comes, or when it reports; surely after this. */
@@ -14,26 +14,34 @@ enum { NODES_MAX = 256, BEATS_MAX = 32 };
 /* One class of one incarnation. */
 typedef struct {
 	uint64_t first, newest, received;
-	uint64_t *bits; /* which came; by sequence */
-	size_t room;    /* in words */
+	uint64_t pieces; /* runs without a hole */
+	uint64_t *bits;  /* which came; by sequence */
+	size_t room;     /* in words */
 } class_t;
 
 typedef struct {
-	uint64_t newest_volatile, newest_durable;
+	uint64_t newest_volatile;
 	mono_t at;
 } beat_t;
+
+/* The durable events of one incarnation. */
+typedef struct {
+	uint64_t incarnation, nonce;
+	class_t seen;
+} account_t;
 
 typedef struct {
 	bool known;
 	uint64_t incarnation, nonce, received, replayed;
-	bool from_first;
-	class_t volatiles, durables;
-	mono_t durables_since;   /* when counting of them began; beats before bind nothing */
+	class_t volatiles;
+	account_t *accounts;
+	size_t n_accounts;
+	uint64_t floor;
 	beat_t beats[BEATS_MAX]; /* accepted, of this incarnation, a ring */
 	size_t n_beats;
-	uint64_t bound_volatile, bound_durable; /* by beats that bind surely */
-	uint64_t before_volatile_low, before_volatile_high, before_durable_low, before_durable_high;
-	uint64_t gapped, gapped_before_first; /* of this incarnation */
+	uint64_t bound_volatile; /* by beats that bind surely */
+	uint64_t before_volatile_low, before_volatile_high;
+	uint64_t lost_durable; /* as gaps say */
 } model_node_state_t;
 
 /* The newest of one topic. */
@@ -72,7 +80,9 @@ void model_destroy (model_t **self_p)
 		return;
 	for (size_t i = 0; i < NODES_MAX; i++) {
 		free (self->nodes[i].volatiles.bits);
-		free (self->nodes[i].durables.bits);
+		for (size_t k = 0; k < self->nodes[i].n_accounts; k++)
+			free (self->nodes[i].accounts[k].seen.bits);
+		free (self->nodes[i].accounts);
 	}
 	free (self->newest);
 	free (self->table);
@@ -96,6 +106,8 @@ static void class_put (class_t *self, uint64_t sequence)
 		memset (self->bits + self->room, 0, (room - self->room) * sizeof *self->bits);
 		self->room = room;
 	}
+	bool left = sequence > 1 && class_has (self, sequence - 1), right = class_has (self, sequence + 1);
+	self->pieces += 1 - (uint64_t) left - (uint64_t) right;
 	self->bits[word] |= UINT64_C (1) << (sequence % 64);
 	if (self->first == 0)
 		self->first = sequence;
@@ -110,7 +122,7 @@ static void class_clear (class_t *self, uint64_t first)
 		memset (self->bits, 0, self->room * sizeof *self->bits);
 	self->first = first;
 	self->newest = first ? first - 1 : 0;
-	self->received = 0;
+	self->received = self->pieces = 0;
 }
 
 /* How many of first..bound never came. */
@@ -129,52 +141,49 @@ static void beats_bind (model_node_state_t *node, mono_t now)
 {
 	for (size_t i = 0; i < node->n_beats && i < BEATS_MAX; i++) {
 		const beat_t *beat = &node->beats[i];
-		if (mono_since (now, beat->at) < BOUND_SURELY_NS)
-			continue;
-		if (beat->newest_volatile > node->bound_volatile)
+		if (mono_since (now, beat->at) >= BOUND_SURELY_NS &&
+		        beat->newest_volatile > node->bound_volatile)
 			node->bound_volatile = beat->newest_volatile;
-		if (beat->newest_durable > node->bound_durable &&
-		        mono_since (beat->at, node->durables_since) >= 0)
-			node->bound_durable = beat->newest_durable;
 	}
 }
 
 /* What every beat says, those that may bind by now. */
-static void beats_most (const model_node_state_t *node, mono_t now, uint64_t *v, uint64_t *d)
+static uint64_t beats_most (const model_node_state_t *node, mono_t now)
 {
-	*v = node->bound_volatile;
-	*d = node->bound_durable;
+	uint64_t most = node->bound_volatile;
 	for (size_t i = 0; i < node->n_beats && i < BEATS_MAX; i++) {
 		const beat_t *beat = &node->beats[i];
-		if (mono_since (now, beat->at) < BIND_NS)
-			continue;
-		if (beat->newest_volatile > *v)
-			*v = beat->newest_volatile;
-		if (beat->newest_durable > *d)
-			*d = beat->newest_durable;
+		if (mono_since (now, beat->at) >= BIND_NS && beat->newest_volatile > most)
+			most = beat->newest_volatile;
 	}
+	return most;
+}
+
+static account_t *account_of (model_node_state_t *node, uint64_t incarnation, uint64_t nonce)
+{
+	for (size_t i = 0; i < node->n_accounts; i++) {
+		if (node->accounts[i].incarnation == incarnation)
+			return &node->accounts[i];
+	}
+	node->accounts = sim_grow (node->accounts, (node->n_accounts + 1) * sizeof *node->accounts);
+	account_t *account = &node->accounts[node->n_accounts++];
+	*account = (account_t){ .incarnation = incarnation, .nonce = nonce };
+	return account;
 }
 
 static void node_begin (
         model_node_state_t *node, uint64_t incarnation, uint64_t nonce, bool from_first, mono_t now)
 {
-	uint64_t v, d;
-	beats_most (node, now, &v, &d);
 	/* Of an incarnation that is over, what its last beats said may have bound or not. */
 	node->before_volatile_low += class_lost (&node->volatiles, 0);
-	node->before_volatile_high += class_lost (&node->volatiles, v);
-	node->before_durable_low += class_lost (&node->durables, 0) + node->gapped_before_first;
-	node->before_durable_high += class_lost (&node->durables, d) + node->gapped_before_first;
+	node->before_volatile_high += class_lost (&node->volatiles, beats_most (node, now));
 	node->known = true;
-	node->from_first = from_first;
 	node->incarnation = incarnation;
 	node->nonce = nonce;
+	account_of (node, incarnation, nonce);
 	class_clear (&node->volatiles, from_first);
-	class_clear (&node->durables, from_first);
 	node->n_beats = 0;
-	node->bound_volatile = node->bound_durable = 0;
-	node->gapped = node->gapped_before_first = 0;
-	node->durables_since = (mono_t){ 0 };
+	node->bound_volatile = 0;
 }
 
 /* Topics. */
@@ -202,18 +211,40 @@ static newest_t *newest_of (model_t *self, uint64_t topic)
 
 /* Offers. */
 
-static refusal_t sequence_expect (const class_t *class, const sealed_t *sealed)
+/* The places that a gap fills: none where it does not stand at them. */
+static bool gap_fills (const sealed_t *sealed)
 {
-	if (class->first == 0 || sealed->sequence > class->newest)
-		return REFUSAL_NONE;
-	if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE)
-		return REFUSAL_REPLAYED;
-	if (sealed->sequence < class->first || class->newest - sealed->sequence >= SEQUENCE_WINDOW)
-		return REFUSAL_REPLAYED;
-	return class_has (class, sealed->sequence) ? REFUSAL_REPLAYED : REFUSAL_NONE;
+	return sealed->payload_case == BELFRY__V1__EVENT__PAYLOAD_GAP && sealed->first > 0 &&
+	       sealed->first <= sealed->last && sealed->first <= sealed->sequence &&
+	       sealed->sequence <= sealed->last + 1;
 }
 
-static refusal_t expect (model_t *self, const model_node_state_t *node, const sealed_t *sealed)
+/* One piece too many: nothing of what is here touches what comes. */
+static bool class_full (const class_t *class, const sealed_t *sealed)
+{
+	uint64_t first = sealed->sequence, last = first;
+	if (gap_fills (sealed)) {
+		first = sealed->first < first ? sealed->first : first;
+		last = sealed->last > last ? sealed->last : last;
+	}
+	if (class->pieces < RANGES_MAX)
+		return false;
+	for (uint64_t s = first > 1 ? first - 1 : 1; s <= last + 1; s++) {
+		if (class_has (class, s))
+			return false;
+	}
+	return true;
+}
+
+static refusal_t expect_durable (model_node_state_t *node, const sealed_t *sealed)
+{
+	const account_t *account = account_of (node, sealed->incarnation, sealed->nonce);
+	if (class_has (&account->seen, sealed->sequence))
+		return REFUSAL_REPLAYED;
+	return class_full (&account->seen, sealed) ? REFUSAL_BUSY : REFUSAL_NONE;
+}
+
+static refusal_t expect (model_t *self, model_node_state_t *node, const sealed_t *sealed)
 {
 	if (node->known && sealed->incarnation < node->incarnation)
 		return REFUSAL_INCARNATION;
@@ -229,19 +260,27 @@ static refusal_t expect (model_t *self, const model_node_state_t *node, const se
 	}
 	if (!node->known || sealed->incarnation > node->incarnation)
 		return REFUSAL_NONE;
-	return sequence_expect (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE
-	                                ? &node->volatiles
-	                                : &node->durables,
-	        sealed);
+	if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE)
+		return expect_durable (node, sealed);
+	const class_t *class = &node->volatiles;
+	return class->first == 0 || sealed->sequence > class->newest ? REFUSAL_NONE : REFUSAL_REPLAYED;
 }
 
-static void gap_take (model_node_state_t *node, const sealed_t *sealed)
+static void durable_put (model_node_state_t *node, const sealed_t *sealed)
 {
-	/* What it names is among what is missing, unless counting began behind it. */
-	if (sealed->last < node->durables.first)
-		node->gapped_before_first += sealed->count;
-	else
-		node->gapped += sealed->count;
+	class_t *seen = &account_of (node, sealed->incarnation, sealed->nonce)->seen;
+	uint64_t missing = 0;
+	if (gap_fills (sealed)) {
+		for (uint64_t s = sealed->first; s <= sealed->last; s++) {
+			if (class_has (seen, s))
+				continue;
+			missing++;
+			class_put (seen, s);
+		}
+		node->lost_durable += missing < sealed->count ? missing : sealed->count;
+	}
+	if (!class_has (seen, sealed->sequence))
+		class_put (seen, sealed->sequence);
 }
 
 static void accept (model_t *self, model_node_state_t *node, const sealed_t *sealed, mono_t now)
@@ -253,9 +292,7 @@ static void accept (model_t *self, model_node_state_t *node, const sealed_t *sea
 	if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE) {
 		class_put (&node->volatiles, sealed->sequence);
 	} else if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE) {
-		if (node->durables.first == 0)
-			node->durables_since = now;
-		class_put (&node->durables, sealed->sequence);
+		durable_put (node, sealed);
 	} else {
 		newest->on_demand_known = true;
 		newest->on_demand_incarnation = sealed->incarnation;
@@ -263,10 +300,7 @@ static void accept (model_t *self, model_node_state_t *node, const sealed_t *sea
 	}
 	if (sealed->payload_case == BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT) {
 		beats_bind (node, now);
-		node->beats[node->n_beats++ % BEATS_MAX] =
-		        (beat_t){ sealed->newest_volatile, sealed->newest_durable, now };
-	} else if (sealed->payload_case == BELFRY__V1__EVENT__PAYLOAD_GAP) {
-		gap_take (node, sealed);
+		node->beats[node->n_beats++ % BEATS_MAX] = (beat_t){ sealed->newest_volatile, now };
 	}
 	if (newest->hash == 0 || sealed->incarnation > newest->incarnation ||
 	        (sealed->incarnation == newest->incarnation &&
@@ -295,10 +329,10 @@ void model_offered (model_t *self, const sealed_t *sealed, refusal_t reason, mon
 	if (expected != reason) {
 		sim_fail (self->sim, "admission",
 		        "%s, incarnation %" PRIu64 " (%" PRIu64 "), class %d, sequence %" PRIu64
-		        " (newest %" PRIu64 ", %" PRIu64 "): %s was due, the collector said %s",
+		        " (newest volatile %" PRIu64 "): %s was due, the collector said %s",
 		        ledger_node_name (self->ledger, sealed->node), sealed->incarnation, node->incarnation,
-		        (int) sealed->class, sealed->sequence, node->volatiles.newest, node->durables.newest,
-		        refusal_key (expected), refusal_key (reason));
+		        (int) sealed->class, sealed->sequence, node->volatiles.newest, refusal_key (expected),
+		        refusal_key (reason));
 		return;
 	}
 	if (reason == REFUSAL_REPLAYED)
@@ -333,8 +367,11 @@ void model_hello (
 		node_begin (node, incarnation, nonce, node->known, (mono_t){ INT64_MAX / 2 });
 }
 
-void model_published (model_t *self, span_t topic, span_t envelope)
+void model_published (model_t *self, span_t topic, span_t envelope, bool marked)
 {
+	/* One that the disk did not take went out before, without its mark. */
+	if (marked && ledger_find (self->ledger, topic, envelope))
+		return;
 	const sealed_t *sealed = ledger_note (self->ledger, topic, envelope);
 	uint64_t *newest = sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE
 	                           ? &self->own_volatile
@@ -347,10 +384,14 @@ void model_published (model_t *self, span_t topic, span_t envelope)
 	if (self->own_incarnation && self->own_incarnation != sealed->incarnation)
 		sim_fail (self->sim, "the collector's own incarnation stays", "it is another");
 	self->own_incarnation = sealed->incarnation;
-	/* The collector keeps one envelope of each of its own topics. */
+	/* The collector keeps one envelope of each of its own topics; a durable one comes out after volatile ones
+	 * that were sealed later. */
 	newest_t *of_topic = newest_of (self, sim_hash (1, topic));
-	of_topic->hash = sealed->hash;
 	of_topic->own = true;
+	if (of_topic->hash && sealed->monotonic_ns < of_topic->monotonic_ns)
+		return;
+	of_topic->hash = sealed->hash;
+	of_topic->monotonic_ns = sealed->monotonic_ns;
 }
 
 bool model_node (const model_t *self, uint32_t index, mono_t now, model_node_t *ret)
@@ -359,27 +400,23 @@ bool model_node (const model_t *self, uint32_t index, mono_t now, model_node_t *
 	if (!node->known)
 		return false;
 	model_node_state_t bound = *node;
-	uint64_t v, d;
+	const account_t *account = NULL;
+	for (size_t i = 0; i < node->n_accounts; i++) {
+		if (node->accounts[i].incarnation == node->incarnation)
+			account = &node->accounts[i];
+	}
 	beats_bind (&bound, now);
-	beats_most (node, now, &v, &d);
 	*ret = (model_node_t){
 		.incarnation = node->incarnation,
 		.nonce = node->nonce,
 		.received = node->received,
 		.replayed = node->replayed,
-		.from_first = node->from_first,
-		.newest_volatile = node->volatiles.newest,
-		.newest_durable = node->durables.newest,
-		.distinct_volatile = node->volatiles.received,
-		.distinct_durable = node->durables.received,
-		.gapped = node->gapped,
+		.newest_durable = account ? account->seen.newest : 0,
 		.lost_volatile_low =
 		        node->before_volatile_low + class_lost (&node->volatiles, bound.bound_volatile),
-		.lost_volatile_high = node->before_volatile_high + class_lost (&node->volatiles, v),
-		.lost_durable_low = node->before_durable_low + node->gapped_before_first +
-		                    class_lost (&node->durables, bound.bound_durable),
-		.lost_durable_high = node->before_durable_high + node->gapped_before_first +
-		                     class_lost (&node->durables, d),
+		.lost_volatile_high =
+		        node->before_volatile_high + class_lost (&node->volatiles, beats_most (node, now)),
+		.lost_durable = node->lost_durable,
 	};
 	return true;
 }

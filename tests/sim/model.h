@@ -25,20 +25,17 @@ void model_refused (model_t *self, refusal_t reason);
 void model_hello (
         model_t *self, uint32_t node, uint64_t incarnation, uint64_t nonce, bool accepted, uint64_t next);
 
-/* What the collector published of its own. */
-void model_published (model_t *self, span_t topic, span_t envelope);
+/* What the collector published of its own; marked: it is in the journal. */
+void model_published (model_t *self, span_t topic, span_t envelope, bool marked);
 
-/* How a class of a node stands: what was accepted, and how much may count as lost: between low (what is bound
- * surely) and high (what every beat so far says). */
+/* How a node stands: what was accepted, and how many volatile events may count as lost: between low (what is
+ * bound surely) and high (what every beat so far says). */
 typedef struct {
 	uint64_t incarnation, nonce;
-	uint64_t received;                        /* of all incarnations, all classes */
-	uint64_t newest_volatile, newest_durable; /* of this incarnation; 0: none */
-	uint64_t lost_volatile_low, lost_volatile_high, lost_durable_low, lost_durable_high;
+	uint64_t received;       /* of all incarnations, all classes */
+	uint64_t newest_durable; /* of this incarnation; 0: none */
+	uint64_t lost_volatile_low, lost_volatile_high, lost_durable;
 	uint64_t replayed;
-	bool from_first;                              /* counting began with 1 */
-	uint64_t distinct_volatile, distinct_durable; /* accepted of this incarnation */
-	uint64_t gapped;                              /* durable ones of this incarnation that a gap names */
 } model_node_t;
 bool model_node (const model_t *self, uint32_t node, mono_t now, model_node_t *ret);
 

@@ -76,11 +76,12 @@ static void batch_check (subscriber_t *self, const Belfry__V1__Event *event)
 		        event->header->node, batch->n_values, catalogue->n_series);
 }
 
-static void refused (subscriber_t *self, const char *node, refusal_t reason)
+static void refused (subscriber_t *self, const char *node, refusal_t reason, bool durable)
 {
 	const world_t *world = self->world;
-	/* A collector that began again has no marks of what was: numbers and sequences that are used up. */
-	if (collector_runs (world->collector) > 1) {
+	/* A collector that began again has no marks of what was: numbers and sequences that are used up. And a
+	 * durable event may come so late that it has left the client's window. */
+	if (collector_runs (world->collector) > 1 || (durable && reason == REFUSAL_REPLAYED)) {
 		self->replayed++;
 		return;
 	}
@@ -106,7 +107,8 @@ static void take (subscriber_t *self, span_t topic, span_t envelope)
 	self->received++;
 	track_verdict_t verdict = track_event (self->track, topic, event->header, &reason);
 	if (verdict == TRACK_REFUSED) {
-		refused (self, event->header->node, reason);
+		refused (self, event->header->node, reason,
+		        event->header->class_ == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE);
 		return;
 	}
 	if (event->payload_case == BELFRY__V1__EVENT__PAYLOAD_CATALOGUE)
@@ -160,7 +162,7 @@ static void on_stream (void *context, conn_t *conn, int descriptor, const span_t
 	subscriber_t *self = context;
 	(void) conn;
 	(void) descriptor;
-	if (n != 2)
+	if (n != 2 && n != 3)
 		return;
 	if (self->stage == SUBSCRIBED) {
 		static const char beat[] = "fabric/heartbeat/";

@@ -62,9 +62,7 @@ Test (core, what_it_publishes_is_signed_as_the_collector)
 {
 	fixture_pass (fixture, 100 * NS_PER_MS);
 	const message_t *message = &fixture->published[0];
-	cr_assert_eq (core_take (fixture->core, span_of (message->topic, message->topic_size),
-	                      span_of (message->envelope, message->envelope_size), -1, fixture->now),
-	        REFUSAL_RESERVED, "and nobody may send it in");
+	cr_assert_eq (fixture_take (fixture, message), REFUSAL_RESERVED, "and nobody may send it in");
 	uint8_t *last = &message->envelope[message->envelope_size - 1];
 	*last ^= 1;
 	fixture_t *other = fixture_new (true);
@@ -104,6 +102,7 @@ Test (core, its_life_is_said)
 {
 	core_started (fixture->core, fixture->now);
 	core_stopping (fixture->core, "shutdown", fixture->now);
+	fixture_flush (fixture);
 	cr_assert_eq (fixture_count (fixture, BELFRY__V1__EVENT__PAYLOAD_SYSTEM_LIFECYCLE), 3);
 	Belfry__V1__Event *event = fixture_published (fixture, BELFRY__V1__EVENT__PAYLOAD_SYSTEM_LIFECYCLE);
 	cr_assert_eq (event->system_lifecycle->state,

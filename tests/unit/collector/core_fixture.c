@@ -145,9 +145,13 @@ void signer_lifecycle (
 
 /* The core and its port. */
 
-static void port_publish (void *arg, span_t topic, span_t envelope)
+static void port_publish (void *arg, span_t topic, span_t envelope, span_t mark)
 {
 	fixture_t *self = arg;
+	mark_t *to = &self->marks[self->n_published % 512];
+	*to = (mark_t){ .offset = 0 };
+	if (mark.size)
+		cr_assert (mark_parse (mark, to));
 	/* A ring: tests look at the newest. */
 	message_set (&self->published[self->n_published++ % 512], topic, envelope);
 }
@@ -164,6 +168,13 @@ static void port_control (void *arg, span_t peer, span_t bytes)
 	self->answers[i].size = bytes.size;
 }
 
+static void port_commit (void *arg, journal_batch_t *batch)
+{
+	fixture_t *self = arg;
+	cr_assert_null (self->batch, "one commit at a time");
+	self->batch = batch;
+}
+
 static void port_say (void *arg, int level, const char *text)
 {
 	fixture_t *self = arg;
@@ -173,7 +184,7 @@ static void port_say (void *arg, int level, const char *text)
 
 core_port_t fixture_port (fixture_t *self)
 {
-	return (core_port_t){ self, port_publish, port_control, port_say };
+	return (core_port_t){ self, port_publish, port_control, port_commit, port_say };
 }
 
 static struct rule_set *rules_parse (const char *text)
@@ -200,6 +211,9 @@ fixture_t *fixture_new (bool keyed)
 	self->keyring = keyed ? fixture_keyring (false) : NULL;
 	self->rules = rules_parse (NULL);
 	const core_port_t port = fixture_port (self);
+	journal_figures_t figures;
+	self->archive = archive_new (7);
+	archive_figures (self->archive, &figures);
 	const core_options_t options = { .cluster = "demo",
 		.name = "c1",
 		.version = "0.1.0",
@@ -207,6 +221,7 @@ fixture_t *fixture_new (bool keyed)
 		.boot_nonce = 42,
 		.keyring = self->keyring,
 		.rules = self->rules,
+		.journal = &figures,
 		.nodes_max = 20 };
 	cr_assert_eq (core_new (&options, &port, self->now, &self->core, &err), 0, "%s", err.text);
 	return self;
@@ -215,6 +230,7 @@ fixture_t *fixture_new (bool keyed)
 void fixture_free (fixture_t *self)
 {
 	core_destroy (&self->core);
+	archive_destroy (&self->archive);
 	rule_set_destroy (&self->rules);
 	keyring_destroy (&self->keyring);
 	for (size_t i = 0; i < 512; i++) {
@@ -230,6 +246,7 @@ void fixture_pass (fixture_t *self, int64_t ns)
 		self->now.mono.ns += 20 * NS_PER_MS;
 		self->now.wall.ns += 20 * NS_PER_MS;
 		core_tick (self->core, self->now);
+		fixture_flush (self);
 	}
 }
 
@@ -243,10 +260,73 @@ void fixture_live (fixture_t *self, signer_t *signer, int64_t ns)
 	}
 }
 
+void fixture_commit (fixture_t *self)
+{
+	checkpoint_t checkpoint;
+	journal_batch_t *batch = self->batch;
+	if (!batch)
+		return;
+	self->batch = NULL;
+	int r = archive_commit (self->archive, batch, self->now.wall, &checkpoint);
+	core_committed (self->core, r, r ? strerror (-r) : "", self->now);
+}
+
+void fixture_flush (fixture_t *self)
+{
+	core_flush (self->core, self->now);
+	if (!self->hold_commits)
+		fixture_commit (self);
+}
+
 refusal_t fixture_take (fixture_t *self, const message_t *message)
 {
-	return core_take (self->core, span_of (message->topic, message->topic_size),
-	        span_of (message->envelope, message->envelope_size), 7, self->now);
+	bool forward;
+	refusal_t reason = core_take (self->core, span_of (message->topic, message->topic_size),
+	        span_of (message->envelope, message->envelope_size), 7, self->now, &forward);
+	fixture_flush (self);
+	return reason;
+}
+
+void fixture_resend (fixture_t *self, const signer_t *signer, const char *node, const message_t *messages,
+        size_t n, uint64_t oldest)
+{
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	Belfry__V1__Resend resend = BELFRY__V1__RESEND__INIT;
+	Belfry__V1__Frame *frames = calloc (n, sizeof *frames), **pointers = calloc (n, sizeof *pointers);
+	char (*topics)[129] = calloc (n, sizeof *topics);
+	uint8_t *bytes;
+	size_t size;
+	for (size_t i = 0; i < n; i++) {
+		belfry__v1__frame__init (&frames[i]);
+		memcpy (topics[i], messages[i].topic, messages[i].topic_size);
+		frames[i].topic = topics[i];
+		frames[i].envelope = (ProtobufCBinaryData){ messages[i].envelope_size, messages[i].envelope };
+		pointers[i] = &frames[i];
+	}
+	resend.n_frames = n;
+	resend.frames = pointers;
+	resend.oldest_incarnation = oldest;
+	control.node = borrow (node);
+	control.body_case = BELFRY__V1__CONTROL__BODY_RESEND;
+	control.resend = &resend;
+	cr_assert_eq (control_pack (&control, CONTROL_TO_COLLECTOR, signer->keyring, node, &bytes, &size), 0);
+	core_control (self->core, &(core_peer_t){ .identity = span_of ("peer1", 5), .name = "" },
+	        span_of (bytes, size), self->now);
+	free (bytes);
+	free (topics);
+	free (frames);
+	free (pointers);
+	fixture_flush (self);
+}
+
+Belfry__V1__Control *fixture_answer (const fixture_t *self)
+{
+	cr_assert_gt (self->n_answers, 0);
+	size_t i = (self->n_answers - 1) % 512;
+	Belfry__V1__Control *answer =
+	        belfry__v1__control__unpack (NULL, self->answers[i].size, self->answers[i].bytes);
+	cr_assert_not_null (answer);
+	return answer;
 }
 
 static Belfry__V1__Event *decode (const message_t *message)
@@ -298,8 +378,10 @@ Belfry__V1__Control *fixture_ask (
 	control->node = borrow (node ? node : "");
 	control->id = 77;
 	cr_assert_eq (control_pack (control, CONTROL_TO_COLLECTOR, keyring, node, &bytes, &size), 0);
-	core_control (self->core, span_of ("peer1", 5), span_of (bytes, size), self->now);
+	core_control (self->core, &(core_peer_t){ .identity = span_of ("peer1", 5), .name = "" },
+	        span_of (bytes, size), self->now);
 	free (bytes);
+	fixture_flush (self);
 	cr_assert_gt (self->n_answers, before, "every request is answered at once");
 	size_t i = before % 512;
 	Belfry__V1__Control *answer =

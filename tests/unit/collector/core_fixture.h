@@ -3,6 +3,7 @@
 #ifndef TESTS_UNIT_COLLECTOR_CORE_FIXTURE_H
 #define TESTS_UNIT_COLLECTOR_CORE_FIXTURE_H
 
+#include "archive.h"
 #include "collector/core.h"
 #include "wire/control.h"
 #include "wire/publisher.h"
@@ -47,7 +48,11 @@ typedef struct {
 	struct rule_set *rules; /* in force */
 	moment_t now;
 	message_t published[512];
+	mark_t marks[512]; /* of those; offset 0: without one */
 	size_t n_published;
+	archive_t *archive;
+	journal_batch_t *batch; /* the commit that was asked for, or NULL */
+	bool hold_commits;      /* it is answered by fixture_commit only */
 	struct {
 		uint8_t peer[16], *bytes;
 		size_t peer_size, size;
@@ -69,6 +74,14 @@ void fixture_pass (fixture_t *self, int64_t ns);
 /* The same while signer beats every 200 ms, heard over descriptor 7. */
 void fixture_live (fixture_t *self, signer_t *signer, int64_t ns);
 refusal_t fixture_take (fixture_t *self, const message_t *message);
+/* Flushes, and commits what is asked for; while commits are held only what was asked for before. */
+void fixture_flush (fixture_t *self);
+void fixture_commit (fixture_t *self);
+/* What node has sent again. oldest: as in Hello. */
+void fixture_resend (fixture_t *self, const signer_t *signer, const char *node, const message_t *messages,
+        size_t n, uint64_t oldest);
+/* The newest answer, decoded; the caller frees it. */
+Belfry__V1__Control *fixture_answer (const fixture_t *self);
 /* The newest published event with that payload, decoded; the caller frees it. NULL: none. */
 Belfry__V1__Event *fixture_published (const fixture_t *self, unsigned payload_case);
 size_t fixture_count (const fixture_t *self, unsigned payload_case);

@@ -157,6 +157,7 @@ Test (report, a_snapshot_has_the_newest_of_each_topic_under_the_prefixes)
 	signer_health (signer, BELFRY__V1__STATUS__STATUS_HEALTHY, fixture->now);
 	take ();
 	core_started (fixture->core, fixture->now);
+	fixture_flush (fixture);
 	gathered_t got = snapshot (NULL, 0);
 	cr_assert (got.last);
 	cr_assert_eq (got.n_sequences, 1);

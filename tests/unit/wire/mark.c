@@ -53,6 +53,7 @@ Test (mark, refuses_what_is_none)
 	good.previous_in_channel = 5;
 	cr_expect_not (
 	        mark_parse (span_of (bytes, mark_pack (&good, bytes)), &back), "a predecessor that is none");
+	cr_expect_not (mark_parse (span_of ("\x10\x05", 2), &back), "no journal");
 	bytes[1] = 15;
 	cr_expect_not (mark_parse (span_of (bytes, n), &back), "a short journal");
 }
