@@ -21,6 +21,7 @@
 #include "agents/voice.h"
 #include "agents/tenure.h"
 #include "agents/watch.h"
+#include "agents/way.h"
 #include "base/log.h"
 
 enum { SUBSCRIPTION_BATCH = 64 };
@@ -37,7 +38,11 @@ struct agent {
 	void *arg;
 	loop_t *loop;
 	net_context_t *context;
-	link_t *stream;
+	way_t **streams; /* one a collector */
+	size_t n_streams;
+	uint8_t server_key[Z85_KEY_SIZE];
+	link_curve_t curve;
+	way_keys_t keys;
 	demand_t *demand;
 	outbox_t *outbox;
 	delivery_t *delivery;
@@ -102,7 +107,8 @@ static void stream_emit (void *arg, span_t topic, span_t envelope)
 {
 	agent_t *self = arg;
 	const span_t parts[] = { topic, envelope };
-	(void) !link_send (self->stream, parts, 2); /* an XPUB drops by itself: sequences show it */
+	for (size_t i = 0; i < self->n_streams; i++)
+		(void) !link_send (way_link (self->streams[i]), parts, 2); /* an XPUB drops by itself */
 }
 
 /* Debug logs that nobody listens to need not leave their application. */
@@ -431,12 +437,15 @@ static int sockets_begin (agent_t *self, err_t *err)
 	if (r)
 		return r;
 	inlet_set_wanted (self->inlet, true, BELFRY__V1__SEVERITY__SEVERITY_INFO);
-	if ((r = net_context_new (1, &self->context)) ||
-	        (r = link_new (self->context, LINK_AGENT_STREAM, NULL, &self->stream)) ||
-	        (r = loop_add_link (self->loop, self->stream, on_stream, self)))
+	if ((r = net_context_new (1, &self->context)))
 		return error_set (err, r, "ZeroMQ does not start: %s", strerror (-r));
-	for (size_t i = 0; i < config->collectors.n; i++) {
-		if ((r = link_connect (self->stream, config->collectors.items[i].stream, err)))
+	self->streams = calloc (config->collectors.n, sizeof (way_t *));
+	if (!self->streams)
+		return error_set (err, -ENOMEM, "out of memory");
+	for (; self->n_streams < config->collectors.n; self->n_streams++) {
+		if ((r = way_new (self->context, self->loop, LINK_AGENT_STREAM,
+		             config->collectors.items[self->n_streams].stream, &self->keys, on_stream, self,
+		             &self->streams[self->n_streams], err)))
 			return r;
 	}
 	return 0;
@@ -457,7 +466,7 @@ static int talks_begin (agent_t *self, moment_t now, err_t *err)
 		return error_set (err, -ENOMEM, "out of memory");
 	for (; self->n_talks < config->collectors.n; self->n_talks++) {
 		int r = talk_new (self->context, self->loop, config->collectors.items[self->n_talks].control,
-		        &self->says, &hooks, now.mono, &self->talks[self->n_talks], err);
+		        &self->keys, &self->says, &hooks, now.mono, &self->talks[self->n_talks], err);
 		if (r)
 			return r;
 	}
@@ -496,8 +505,21 @@ static int timers_begin (agent_t *self, moment_t now, err_t *err)
 	return r ? error_set (err, r, "the loop does not take its timers: %s", strerror (-r)) : 0;
 }
 
-int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn *hangup, void *arg,
-        agent_t **ret, err_t *err)
+static int keys_begin (agent_t *self, const curve_key_t *curve, err_t *err)
+{
+	const char *server_key = self->config->security.server_key;
+	if (!curve)
+		return 0;
+	if (!server_key || !z85_decode (server_key, strlen (server_key), self->server_key))
+		return error_set (err, -EINVAL, "security.server_key: '%s' is no public CURVE key",
+		        server_key ? server_key : "");
+	self->curve = (link_curve_t){ curve->secret, curve->public, self->server_key, NULL };
+	self->keys = (way_keys_t){ &self->curve, curve->public_text };
+	return 0;
+}
+
+int agent_new (const agent_config_t *config, keyring_t *keyring, const curve_key_t *curve,
+        agent_hangup_fn *hangup, void *arg, agent_t **ret, err_t *err)
 {
 	agent_t *self = calloc (1, sizeof *self);
 	if (!self)
@@ -510,7 +532,8 @@ int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn
 	moment_t now = moment_now ();
 	if (r)
 		error_set (err, r, "the loop does not start: %s", strerror (-r));
-	else if ((r = tenure_new (self->loop, config->state_dir, on_begun, self, &self->tenure, err)) == 0 &&
+	else if ((r = keys_begin (self, curve, err)) == 0 &&
+	         (r = tenure_new (self->loop, config->state_dir, on_begun, self, &self->tenure, err)) == 0 &&
 	         (r = core_begin (self, now, err)) == 0 && (r = sockets_begin (self, err)) == 0 &&
 	         (r = talks_begin (self, now, err)) == 0 && (r = watch_new (config, &self->watch, err)) == 0)
 		r = timers_begin (self, now, err);
@@ -579,10 +602,9 @@ bool agent_destroy (agent_t **self_p)
 	for (size_t i = 0; i < self->n_talks; i++)
 		talk_destroy (&self->talks[i]);
 	free (self->talks);
-	if (self->stream) {
-		loop_remove_link (self->loop, self->stream);
-		link_destroy (&self->stream);
-	}
+	for (size_t i = 0; i < self->n_streams; i++)
+		way_destroy (&self->streams[i]);
+	free (self->streams);
 	net_context_destroy (&self->context);
 	inlet_destroy (&self->inlet);
 	listener_destroy (&self->listener);

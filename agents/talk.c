@@ -16,8 +16,7 @@ enum { BATCH = 16, WIRE_VERSION = 1, ARENA_FIRST = 4096, ARENA_CAP = 256 * 1024 
 #define SAY_NS (60 * NS_PER_S)
 
 struct talk {
-	link_t *link;
-	loop_t *loop;
+	way_t *way;
 	const talk_identity_t *identity;
 	talk_hooks_t hooks;
 	session_t session;
@@ -37,7 +36,7 @@ static int send_control (talk_t *self, Belfry__V1__Control *control)
 	        control, CONTROL_TO_COLLECTOR, self->identity->keyring, self->identity->node, &bytes, &size);
 	if (!r) {
 		span_t part = span_of (bytes, size);
-		r = link_send (self->link, &part, 1);
+		r = link_send (way_link (self->way), &part, 1);
 		free (bytes);
 	}
 	if (r)
@@ -238,8 +237,8 @@ static void link_ready (void *arg, link_t *link)
 	}
 }
 
-int talk_new (net_context_t *context, loop_t *loop, const char *endpoint, const talk_identity_t *identity,
-        const talk_hooks_t *hooks, mono_t now, talk_t **ret, err_t *err)
+int talk_new (net_context_t *context, loop_t *loop, const char *endpoint, const way_keys_t *keys,
+        const talk_identity_t *identity, const talk_hooks_t *hooks, mono_t now, talk_t **ret, err_t *err)
 {
 	talk_t *self = calloc (1, sizeof *self);
 	if (!self)
@@ -251,19 +250,11 @@ int talk_new (net_context_t *context, loop_t *loop, const char *endpoint, const 
 	session_init (&self->session, first_id, now);
 	self->endpoint = strdup (endpoint);
 	int r = self->endpoint ? arena_new (ARENA_FIRST, ARENA_CAP, &self->arena) : -ENOMEM;
-	if (!r)
-		r = link_new (context, LINK_CONTROL_CLIENT, NULL, &self->link);
 	if (r)
 		error_set (err, r, "control %s: %s", endpoint, strerror (-r));
 	else
-		r = link_connect (self->link, endpoint, err);
-	if (!r) {
-		r = loop_add_link (loop, self->link, link_ready, self);
-		if (r)
-			error_set (err, r, "control %s: %s", endpoint, strerror (-r));
-		else
-			self->loop = loop;
-	}
+		r = way_new (context, loop, LINK_CONTROL_CLIENT, endpoint, keys, link_ready, self, &self->way,
+		        err);
 	if (r) {
 		talk_destroy (&self);
 		return r;
@@ -277,9 +268,7 @@ void talk_destroy (talk_t **self_p)
 	talk_t *self = *self_p;
 	if (!self)
 		return;
-	if (self->loop)
-		loop_remove_link (self->loop, self->link);
-	link_destroy (&self->link);
+	way_destroy (&self->way);
 	arena_destroy (&self->arena);
 	free (self->endpoint);
 	free (self);

@@ -6,6 +6,7 @@
 
 #include "agents/peers.h"
 #include "agents/session.h"
+#include "agents/way.h"
 #include "net/link.h"
 #include "net/loop.h"
 #include "wire/keyring.h"
@@ -42,10 +43,10 @@ typedef struct {
 	uint64_t stale;   /* answers to nothing that is open */
 } talk_counters_t;
 
-/* Connects to endpoint and adds itself to loop. identity is borrowed for good, hooks copied, endpoint
+/* Connects to endpoint and adds itself to loop. keys and identity are borrowed for good, hooks copied, endpoint
  * copied. 0, or negative errno with err set. */
-int talk_new (net_context_t *context, loop_t *loop, const char *endpoint, const talk_identity_t *identity,
-        const talk_hooks_t *hooks, mono_t now, talk_t **ret, err_t *err);
+int talk_new (net_context_t *context, loop_t *loop, const char *endpoint, const way_keys_t *keys,
+        const talk_identity_t *identity, const talk_hooks_t *hooks, mono_t now, talk_t **ret, err_t *err);
 /* NULL-safe. */
 void talk_destroy (talk_t **self_p);
 
