@@ -2,7 +2,7 @@
  * the incarnation since. A subscription that is new means a collector that is, so it is greeted, and
  * what it must know to understand (catalogues, statuses) is said again. */
 
-#include "agents/agent.h"
+#include "agents/agent_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,17 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/alone.h"
-#include "agents/delivery.h"
-#include "agents/figures_self.h"
-#include "agents/inlet.h"
-#include "agents/listener.h"
-#include "agents/reach.h"
-#include "agents/talk.h"
-#include "agents/voice.h"
-#include "agents/tenure.h"
-#include "agents/watch.h"
-#include "agents/way.h"
 #include "base/log.h"
 
 enum { SUBSCRIPTION_BATCH = 64 };
@@ -30,47 +19,6 @@ enum { SUBSCRIPTION_BATCH = 64 };
 #define IDLE_NS NS_PER_S
 #define PROBES_PATIENCE_NS NS_PER_S
 #define DISK_PATIENCE_NS NS_PER_S
-
-struct agent {
-	const agent_config_t *config;
-	keyring_t *keyring;
-	agent_hangup_fn *hangup;
-	void *arg;
-	loop_t *loop;
-	net_context_t *context;
-	way_t **streams; /* one a collector */
-	size_t n_streams;
-	uint8_t server_key[Z85_KEY_SIZE];
-	link_curve_t curve;
-	way_keys_t keys;
-	demand_t *demand;
-	outbox_t *outbox;
-	delivery_t *delivery;
-	voice_t *voice;
-	listener_t *listener;
-	peers_t *peers;
-	inlet_t *inlet;
-	self_figures_t *self_figures;
-
-	talk_t **talks;
-	size_t n_talks;
-	const talk_t *roster_of; /* whose roster is in force */
-	talk_identity_t says;
-	char peer_address[160];
-
-	tenure_t *tenure;
-	watch_t *watch;
-
-	beat_t beat;
-	int main_loop, probes_loop;
-	int timers[2];
-	int64_t peers_ns;
-	mono_t self_due, idle_due;
-	alone_t alone;
-	bool debug_wanted;
-	bool confirmed; /* welcomed since the newest subscription */
-	bool started;   /* was said */
-};
 
 /* The gate. */
 
@@ -412,15 +360,6 @@ static int core_begin (agent_t *self, moment_t now, err_t *err)
 	return delivery_new (self->loop, config, self->outbox, &delivery, now, &self->delivery, err);
 }
 
-/* As the inlet takes them; the caller frees. NULL without memory. */
-static uid_t *audit_uids_of (const agent_config_t *config)
-{
-	uid_t *uids = calloc (config->audit_uids.n + 1, sizeof *uids);
-	for (size_t i = 0; uids && i < config->audit_uids.n; i++)
-		uids[i] = (uid_t) config->audit_uids.items[i];
-	return uids;
-}
-
 static int sockets_begin (agent_t *self, err_t *err)
 {
 	const agent_config_t *config = self->config;
@@ -428,7 +367,7 @@ static int sockets_begin (agent_t *self, err_t *err)
 	if (config->peer && (r = listener_new (self->loop, config->peer, config->node, self->keyring,
 	                             &self->listener, err)))
 		return r;
-	uid_t *uids = audit_uids_of (config);
+	uid_t *uids = agent_audit_uids (config);
 	if (!uids)
 		return error_set (err, -ENOMEM, "out of memory");
 	const inlet_options_t options = { config->socket, uids, config->audit_uids.n, on_newest };
@@ -475,7 +414,7 @@ static int talks_begin (agent_t *self, moment_t now, err_t *err)
 }
 
 /* The beats' timer, and the peers' where theirs is another interval. */
-static int timers_set (agent_t *self)
+int agent_timers_set (agent_t *self)
 {
 	int64_t beats = self->config->heartbeat_ns, peers = self->peers_ns;
 	for (size_t i = 0; i < 2; i++) {
@@ -501,7 +440,7 @@ static int timers_begin (agent_t *self, moment_t now, err_t *err)
 	self->alone.due = mono_add (now.mono, ALONE_NS);
 	int r = loop_on_signals (self->loop, on_signal, self);
 	if (!r)
-		r = timers_set (self);
+		r = agent_timers_set (self);
 	return r ? error_set (err, r, "the loop does not take its timers: %s", strerror (-r)) : 0;
 }
 
@@ -564,30 +503,6 @@ int agent_run (agent_t *self)
 	        (uint32_t) watch_stores (self->watch), "shutdown", now);
 	delivery_end (self->delivery, DISK_PATIENCE_NS);
 	return r;
-}
-
-void agent_reload (agent_t *self, const agent_config_t *config, keyring_t *keyring,
-        Belfry__V1__Change **changes, size_t n_changes)
-{
-	moment_t now = moment_now ();
-	if (keyring) {
-		self->keyring = self->says.keyring = keyring;
-		outbox_set_keyring (self->outbox, keyring);
-		if (self->listener)
-			listener_set_keyring (self->listener, keyring);
-	}
-	watch_set_intervals (self->watch, config);
-	uid_t *uids = audit_uids_of (config);
-	int r = uids ? inlet_set_audit_uids (self->inlet, uids, config->audit_uids.n) : -ENOMEM;
-	free (uids);
-	if (!r && self->peers_ns != config->probes.nodes.interval_ns) {
-		self->peers_ns = config->probes.nodes.interval_ns;
-		r = timers_set (self);
-	}
-	if (r)
-		log_error ("agent", "reload: %s", strerror (-r));
-	if (n_changes)
-		voice_config_changed (self->voice, changes, n_changes, now);
 }
 
 bool agent_destroy (agent_t **self_p)
