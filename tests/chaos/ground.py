@@ -5,7 +5,6 @@ import os
 import pathlib
 import re
 import signal
-import sqlite3
 import statistics
 import sys
 import time
@@ -13,7 +12,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
+import zmq  # noqa: E402
+
 import harness  # noqa: E402
+from belfry.v1 import control_pb2, envelope_pb2, event_pb2  # noqa: E402
 from harness import until  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from speaker import Load, Speakers  # noqa: E402
@@ -130,14 +132,11 @@ class Ground(harness.Fabric):
 
     # --- the journal ---------------------------------------------------------------------------
     def journal(self):
-        """The reader of the collector's journal, up to date; None where it keeps none."""
+        """The reader of the collector's journal, up to date; None where none answered yet."""
         if self.reader is None:
-            paths = [p for p in (self.dir / "collector").glob("*") if p.is_file() and p.read_bytes()[:15] == b"SQLite format 3"]
-            if not paths:
-                return None
-            self.reader = Journal(paths[0])
+            self.reader = Journal(self.control)
         self.reader.read()
-        return self.reader
+        return self.reader if self.reader.known else None
 
     def durable(self, speakers):
         """Goes on only where events are committed at both ends."""
@@ -170,29 +169,45 @@ class Ground(harness.Fabric):
 
 
 class Journal:
-    """What it holds, read beside the collector, through a connection that changes nothing."""
+    """What it holds, as the collector says over control; a collector that is down answers when it is back."""
 
-    def __init__(self, path):
-        self._path, self._last = path, 0
+    def __init__(self, endpoint):
+        self._endpoint, self._next = endpoint, 1
         self.names, self.twice, self._places = {}, 0, set()
+        self.known = False
 
     def read(self):
+        dealer = zmq.Context.instance().socket(zmq.DEALER)
+        dealer.linger, dealer.rcvtimeo = 0, 2000
+        dealer.connect(self._endpoint)
         try:
-            db = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=2)
-            rows = db.execute("SELECT offset, node, incarnation, sequence, body FROM records WHERE offset > ?"
-                              " ORDER BY offset", (self._last,)).fetchall()
-            db.close()
-        except sqlite3.Error:
-            return  # a collector that was killed leaves its journal to the next one
-        for offset, node, incarnation, sequence, body in rows:
-            self._last = offset
-            place = node, incarnation, sequence
-            found = NAME.search(body)
-            name = found.group().decode() if found else None
-            self.twice += place in self._places or name in self.names
-            self._places.add(place)
-            if name:
-                self.names[name] = place
+            while True:
+                asked = control_pb2.Control(version=1, id=self._next, deadline_ms=2000)
+                asked.journal_read.from_offset = self._next
+                dealer.send(asked.SerializeToString())
+                answer = control_pb2.Control.FromString(dealer.recv())
+                if answer.WhichOneof("body") != "journal_events" or answer.id != self._next:
+                    return
+                self.known = True
+                for frame in answer.journal_events.frames:
+                    self._take(frame)
+                self._next = answer.journal_events.next_offset
+                if answer.journal_events.last:
+                    return
+        except zmq.Again:
+            return
+        finally:
+            dealer.close()
+
+    def _take(self, frame):
+        header = event_pb2.Event.FromString(envelope_pb2.Envelope.FromString(frame.envelope).event).header
+        place = header.node, header.incarnation, header.sequence
+        found = NAME.search(frame.envelope)
+        name = found.group().decode() if found else None
+        self.twice += place in self._places or (name is not None and name in self.names)
+        self._places.add(place)
+        if name:
+            self.names[name] = place
 
 
 def percentile(values, share):
