@@ -260,8 +260,8 @@ const command_t command_tap = {
 	        "(fabric/) and what is sent on demand (diagnostics/, logging/debug/: name them).\n"
 	        "With a keyring each event's MAC is checked; what does not hold is refused,\n"
 	        "counted, and said at the end. With --from everything journalled from that offset\n"
-	        "on comes first, then the stream, without hole or repeat. --node, --channel and --severity "
-	        "filter.\n"
+	        "on comes first, then the stream, without hole or repeat.\n"
+	        "--node, --channel and --severity filter.\n"
 	        "Exit status 0 when --count was reached, or something came; 1 when nothing did.",
 	.options = options,
 	.n_options = sizeof options / sizeof *options,
