@@ -299,11 +299,10 @@ int journal_heal (journal_t *self, wall_t now, journal_report_t *report, err_t *
 		r = salvage (self, &names, report, err);
 	if (!r)
 		r = loss_note (self, report, err);
-	statements_finalise (self);
 	if (!r)
-		r = aside_seal (&self->db, err);
-	else
-		database_close (&self->db);
+		r = database_checkpoint (&self->db, err);
+	statements_finalise (self);
+	database_close (&self->db);
 	database_close (&damaged);
 	if (!r)
 		r = aside_exchange (&names, err);
