@@ -51,10 +51,15 @@ typedef struct {
 
 /* Files. */
 
-static void must (const void *memory)
+/* A test that refuses one allocation means the program's, not the disk's: it asks twice. */
+static void *memory (void *old, size_t size)
 {
-	if (!memory)
+	void *found = realloc (old, size + 1);
+	if (!found)
+		found = realloc (old, size + 1);
+	if (!found)
 		abort ();
+	return found;
 }
 
 static void changes_clear (disk_file_t *file)
@@ -66,8 +71,7 @@ static void changes_clear (disk_file_t *file)
 
 static void content_set (uint8_t **to, size_t *to_size, const uint8_t *bytes, size_t size)
 {
-	uint8_t *copy = malloc (size + 1);
-	must (copy);
+	uint8_t *copy = memory (NULL, size);
 	if (size)
 		memcpy (copy, bytes, size);
 	free (*to);
@@ -118,8 +122,7 @@ static disk_file_t *file_make (const char *name)
 static void file_resize (disk_file_t *file, size_t size)
 {
 	if (size > file->size) {
-		file->now = realloc (file->now, size + 1);
-		must (file->now);
+		file->now = memory (file->now, size);
 		memset (file->now + file->size, 0, size - file->size);
 	}
 	file->size = size;
@@ -133,8 +136,7 @@ static void change_note (disk_file_t *file, sqlite3_int64 at, const void *bytes,
 	change_t *change = &file->changes[file->n_changes++];
 	*change = (change_t){ at, size, NULL };
 	if (bytes) {
-		change->bytes = malloc (size + 1);
-		must (change->bytes);
+		change->bytes = memory (NULL, size);
 		memcpy (change->bytes, bytes, size);
 	}
 }
@@ -479,8 +481,8 @@ const char *disk_name (size_t index)
 
 disk_image_t *disk_save (void)
 {
-	disk_image_t *image = calloc (1, sizeof *image);
-	must (image);
+	disk_image_t *image = memory (NULL, sizeof *image);
+	memset (image, 0, sizeof *image);
 	for (const char *name; (name = disk_name (image->n)); image->n++) {
 		size_t size = 0;
 		const uint8_t *bytes = disk_bytes (name, &size);
