@@ -21,7 +21,7 @@ typedef struct {
 	char name[NAME_MAX_];
 	uint8_t *now, *synced;
 	size_t size, synced_size;
-	change_t changes[WRITES_MAX];
+	change_t *changes; /* room for WRITES_MAX, from the first on */
 	size_t n_changes;
 } disk_file_t;
 
@@ -79,9 +79,26 @@ static void content_set (uint8_t **to, size_t *to_size, const uint8_t *bytes, si
 	*to_size = size;
 }
 
+static void resize (uint8_t **bytes, size_t *old, size_t size)
+{
+	if (size > *old) {
+		*bytes = memory (*bytes, size);
+		memset (*bytes + *old, 0, size - *old);
+	}
+	*old = size;
+}
+
+/* What is durable becomes what is there, change by change: a long file costs no more than a short one. */
 static void file_synced (disk_file_t *file)
 {
-	content_set (&file->synced, &file->synced_size, file->now, file->size);
+	for (size_t i = 0; i < file->n_changes; i++) {
+		const change_t *change = &file->changes[i];
+		size_t end = (size_t) change->at + change->size;
+		if (!change->bytes || end > file->synced_size)
+			resize (&file->synced, &file->synced_size, end);
+		if (change->bytes)
+			memcpy (file->synced + change->at, change->bytes, change->size);
+	}
 	file->synced_there = file->there;
 	changes_clear (file);
 }
@@ -89,6 +106,7 @@ static void file_synced (disk_file_t *file)
 static void file_free (disk_file_t *file)
 {
 	changes_clear (file);
+	free (file->changes);
 	free (file->now);
 	free (file->synced);
 	memset (file, 0, sizeof *file);
@@ -121,11 +139,7 @@ static disk_file_t *file_make (const char *name)
 
 static void file_resize (disk_file_t *file, size_t size)
 {
-	if (size > file->size) {
-		file->now = memory (file->now, size);
-		memset (file->now + file->size, 0, size - file->size);
-	}
-	file->size = size;
+	resize (&file->now, &file->size, size);
 }
 
 static void change_note (disk_file_t *file, sqlite3_int64 at, const void *bytes, size_t size)
@@ -133,6 +147,8 @@ static void change_note (disk_file_t *file, sqlite3_int64 at, const void *bytes,
 	/* A file that is never synced is bounded all the same. */
 	if (file->n_changes == WRITES_MAX)
 		file_synced (file);
+	if (!file->changes)
+		file->changes = memory (NULL, WRITES_MAX * sizeof *file->changes);
 	change_t *change = &file->changes[file->n_changes++];
 	*change = (change_t){ at, size, NULL };
 	if (bytes) {
@@ -445,7 +461,9 @@ void disk_reboot (uint64_t seed)
 		content_set (&file->now, &file->size, file->synced, file->synced_size);
 		for (size_t c = 0; c < file->n_changes; c++)
 			change_survive (file, &file->changes[c], &seed);
-		file_synced (file);
+		changes_clear (file);
+		content_set (&file->synced, &file->synced_size, file->now, file->size);
+		file->synced_there = true;
 	}
 	disk.life++;
 	disk.crashed = false;
@@ -466,8 +484,10 @@ void disk_put (const char *name, const void *bytes, size_t size)
 	disk_file_t *file = file_find (name);
 	if (!file)
 		file = file_make (name);
+	changes_clear (file);
 	content_set (&file->now, &file->size, bytes, size);
-	file_synced (file);
+	content_set (&file->synced, &file->synced_size, bytes, size);
+	file->synced_there = true;
 }
 
 const char *disk_name (size_t index)
