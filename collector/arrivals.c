@@ -54,6 +54,7 @@ static void journal (arrivals_t *self, const taken_t *taken, bool late, moment_t
 		.last = taken->last };
 	committer_add (self->committer, &record, &entry);
 	taken->account->queued++;
+	nodes_remember (self->view->nodes, taken->node);
 }
 
 static bool is_durable (const taken_t *taken)

@@ -7,28 +7,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sodium.h>
 
 #include "base/borrow.h"
 #include "base/log.h"
+#include "collector/gate.h"
+#include "collector/reading.h"
 #include "collector/report.h"
-#include "collector/roster.h"
-#include "conf/value.h"
 #include "wire/arena.h"
 #include "wire/control.h"
 
-#define ROSTER_NS (10 * NS_PER_S)
-enum { IDENTITY_MAX = 64, WIRE_VERSION = 1, ARENA_CAP = 64 * 1024 * 1024, TARGETS_MAX = 256 };
-/* What an agent may have under way in Resends. */
-enum { CREDIT_EVENTS = 256, CREDIT_BYTES = 1024 * 1024 };
-
-/* What the control plane knows of a node, by its index. */
-typedef struct {
-	uint8_t identity[IDENTITY_MAX]; /* the connection of its newest word since its Hello */
-	uint8_t identity_size;
-	bool address_good;
-	mono_t roster_due;
-} link_state_t;
+enum { WIRE_VERSION = 1, ARENA_CAP = 64 * 1024 * 1024 };
 
 struct control {
 	view_t *view;
@@ -37,21 +25,20 @@ struct control {
 	const core_port_t *port;
 	control_hooks_t hooks;
 	arena_t *arena;
-	roster_t *roster;
-	link_state_t *links;
-	uint32_t n_links;
+	links_t *links;
 };
 
 /* One request under way. */
 typedef struct {
-	span_t peer, bytes;
+	const core_peer_t *peer;
+	span_t bytes;
 	const Belfry__V1__Control *control;
 	bool is_signed;
 	bool proven; /* its MAC held, or there are no keys here */
 	moment_t now;
 } request_t;
 
-int control_new (view_t *view, ingest_t *ingest, keyring_t *keyring, const core_port_t *port,
+int control_new (view_t *view, ingest_t *ingest, links_t *links, keyring_t *keyring, const core_port_t *port,
         const control_hooks_t *hooks, control_t **ret)
 {
 	control_t *self = calloc (1, sizeof *self);
@@ -59,10 +46,11 @@ int control_new (view_t *view, ingest_t *ingest, keyring_t *keyring, const core_
 		return -ENOMEM;
 	self->view = view;
 	self->ingest = ingest;
+	self->links = links;
 	self->keyring = keyring;
 	self->port = port;
 	self->hooks = *hooks;
-	if (arena_new (ARENA_FIRST_DEFAULT, ARENA_CAP, &self->arena) || roster_new (&self->roster)) {
+	if (arena_new (ARENA_FIRST_DEFAULT, ARENA_CAP, &self->arena)) {
 		control_destroy (&self);
 		return -ENOMEM;
 	}
@@ -76,8 +64,6 @@ void control_destroy (control_t **self_p)
 	if (!self)
 		return;
 	arena_destroy (&self->arena);
-	roster_destroy (&self->roster);
-	free (self->links);
 	free (self);
 	*self_p = NULL;
 }
@@ -87,35 +73,7 @@ void control_set_keyring (control_t *self, keyring_t *keyring)
 	self->keyring = keyring;
 }
 
-static int link_state (control_t *self, const node_t *node, link_state_t **ret)
-{
-	if (node->index >= self->n_links) {
-		uint32_t n = nodes_count (self->view->nodes) * 2;
-		link_state_t *grown = realloc (self->links, n * sizeof *grown);
-		if (!grown)
-			return -ENOMEM;
-		memset (grown + self->n_links, 0, (n - self->n_links) * sizeof *grown);
-		self->links = grown;
-		self->n_links = n;
-	}
-	*ret = &self->links[node->index];
-	return 0;
-}
-
 /* Answers. */
-
-/* Signed with node's key where node is not NULL and there are keys. */
-static int send_to (control_t *self, span_t peer, const char *node, Belfry__V1__Control *control)
-{
-	uint8_t *bytes = NULL;
-	size_t size = 0;
-	int r = control_pack (control, CONTROL_TO_AGENT, node ? self->keyring : NULL, node, &bytes, &size);
-	if (r)
-		return r;
-	self->port->control (self->port->arg, peer, span_of (bytes, size));
-	free (bytes);
-	return 0;
-}
 
 static int answer (control_t *self, const request_t *request, Belfry__V1__Control *control)
 {
@@ -124,7 +82,8 @@ static int answer (control_t *self, const request_t *request, Belfry__V1__Contro
 	snprintf (name, sizeof name, "collector.%s", self->view->name);
 	control->id = request->control ? request->control->id : 0;
 	control->node = name;
-	return send_to (self, request->peer, to_agent ? request->control->node : NULL, control);
+	return links_send (
+	        self->links, request->peer->identity, to_agent ? request->control->node : NULL, control);
 }
 
 static void refuse (control_t *self, const request_t *request, const char *reason, const char *text)
@@ -148,39 +107,6 @@ static void refuse_counted (control_t *self, const request_t *request, refusal_t
 
 /* Hello. */
 
-/* An address that nobody can mean: not tcp, a wildcard, or one that another node uses. */
-static const char *address_fault (const control_t *self, const node_t *node, const char *address)
-{
-	endpoint_t endpoint;
-	if (value_endpoint (address, 0, &endpoint, NULL) || endpoint.kind != ENDPOINT_TCP)
-		return "it is no tcp://HOST:PORT";
-	if (strlen (address) > NODE_ADDRESS_MAX)
-		return "it is too long";
-	if (strcmp (endpoint.host, "0.0.0.0") == 0 || strcmp (endpoint.host, "::") == 0 ||
-	        strcmp (endpoint.host, "*") == 0)
-		return "a wildcard is nobody's address; set peer_advertise";
-	for (uint32_t i = 0; i < nodes_count (self->view->nodes); i++) {
-		const node_t *other = nodes_at (self->view->nodes, i);
-		if (other != node && cluster_speaks (other) && strcmp (other->peer_address, address) == 0)
-			return "another node has it";
-	}
-	return NULL;
-}
-
-static void address_take (control_t *self, node_t *node, link_state_t *state, const char *address)
-{
-	const char *fault = address[0] ? address_fault (self, node, address) : NULL;
-	if (fault && strncmp (node->peer_address, address, NODE_ADDRESS_MAX) != 0) {
-		char text[ERROR_TEXT_MAX];
-		snprintf (text, sizeof text,
-		        "node '%s' names the peer address '%.128s': %s; nobody probes it", node->name,
-		        address, fault);
-		self->port->say (self->port->arg, LOG_LEVEL_WARNING, text);
-	}
-	state->address_good = address[0] && !fault;
-	snprintf (node->peer_address, sizeof node->peer_address, "%s", address);
-}
-
 static void welcome (
         control_t *self, const request_t *request, const node_t *node, bool accepted, uint64_t next)
 {
@@ -192,11 +118,11 @@ static void welcome (
 	body.accepted = accepted;
 	body.incarnation = node->incarnation;
 	body.next_incarnation = next;
-	body.newest_volatile = node->volatiles.newest;
+	body.newest_volatile = node_newest_volatile (node);
 	const account_t *account = ledger_account (&node->ledger, node->incarnation);
 	body.newest_durable = account ? account_through (account) : 0;
-	body.credit_events = CREDIT_EVENTS;
-	body.credit_bytes = CREDIT_BYTES;
+	body.credit_events = LINKS_CREDIT_EVENTS;
+	body.credit_bytes = LINKS_CREDIT_BYTES;
 	body.want_catalogues = accepted && (node->want_catalogues || node_wants_catalogues (node));
 	control.body_case = BELFRY__V1__CONTROL__BODY_WELCOME;
 	control.welcome = &body;
@@ -233,29 +159,20 @@ static bool hello_fits (control_t *self, const request_t *request, const Belfry_
 	return true;
 }
 
-/* Where it hears us: whoever replays a frame of its has the connection only until its next word. */
-static void link_note (link_state_t *state, span_t peer)
-{
-	if (peer.size <= IDENTITY_MAX) {
-		memcpy (state->identity, peer.data, peer.size);
-		state->identity_size = (uint8_t) peer.size;
-	}
-}
-
 /* What it says no longer waits; nothing later than its present incarnation can be settled. */
-static void settle (node_t *node, uint64_t oldest, uint64_t sequence)
+static void settle (control_t *self, node_t *node, uint64_t oldest, uint64_t sequence)
 {
 	if (oldest <= node->incarnation)
 		node->lost_durable += ledger_settle (&node->ledger, oldest, sequence);
+	nodes_remember (self->view->nodes, node);
 }
 
 static void hello_take (control_t *self, const request_t *request, const Belfry__V1__Hello *hello)
 {
 	node_t *node = NULL;
-	link_state_t *state = NULL;
 	if (!hello_fits (self, request, hello))
 		return;
-	if (nodes_get (self->view->nodes, span_str (hello->node), &node) || link_state (self, node, &state)) {
+	if (nodes_get (self->view->nodes, span_str (hello->node), &node)) {
 		self->view->refused[REFUSAL_LIMIT]++;
 		refuse (self, request, "limit", "this collector has as many nodes as it may; see nodes_max");
 		return;
@@ -274,12 +191,13 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 		return;
 	}
 	/* What this collector saw begin it counts from 1; one that runs already, from what comes. */
-	if (incarnation_new && node_begin (node, hello->incarnation, hello->boot_nonce, known)) {
+	if ((incarnation_new && node_begin (node, hello->incarnation, hello->boot_nonce, known)) ||
+	        links_note (self->links, node, request->peer->identity)) {
 		self->view->refused[REFUSAL_LIMIT]++;
 		refuse (self, request, "failed", "this collector is out of memory");
 		return;
 	}
-	settle (node, hello->oldest_incarnation, hello->oldest_sequence);
+	settle (self, node, hello->oldest_incarnation, hello->oldest_sequence);
 	/* After a restart of either side the catalogues are not here. */
 	node->want_catalogues = !node->welcomed;
 	node->welcomed = true;
@@ -287,13 +205,11 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 	snprintf (node->version, sizeof node->version, "%s", hello->version);
 	if (hello->heartbeat_interval_ns)
 		node->beat_interval_ns = hello->heartbeat_interval_ns;
-	link_note (state, request->peer);
-	state->roster_due = request->now.mono;
-	address_take (self, node, state, hello->peer_address);
+	links_address (self->links, node, hello->peer_address, request->now);
 	welcome (self, request, node, true, 0);
 	node->want_catalogues = false;
 	self->hooks.welcomed (self->hooks.arg, node, hello, incarnation_new, request->now);
-	control_member (self, node, request->now);
+	links_member (self->links, node);
 }
 
 /* What is said after a Hello. */
@@ -301,49 +217,25 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 static node_t *welcomed_node (control_t *self, const request_t *request)
 {
 	node_t *node = nodes_find (self->view->nodes, span_str (request->control->node));
-	link_state_t *state;
-	if (!node || !node->welcomed || link_state (self, node, &state)) {
+	if (!node || !node->welcomed || links_note (self->links, node, request->peer->identity)) {
 		refuse (self, request, "hello",
 		        "say Hello first: this collector does not know this incarnation");
 		return NULL;
 	}
-	link_note (state, request->peer);
 	return node;
 }
 
 static void resend_take (control_t *self, const request_t *request, const Belfry__V1__Resend *resend)
 {
-	if (resend->n_frames > CREDIT_EVENTS) {
+	if (resend->n_frames > LINKS_CREDIT_EVENTS) {
 		refuse (self, request, "limit", "a Resend takes at most 256 events");
 		return;
 	}
 	node_t *node = welcomed_node (self, request);
 	if (!node)
 		return;
-	settle (node, resend->oldest_incarnation, resend->oldest_sequence);
+	settle (self, node, resend->oldest_incarnation, resend->oldest_sequence);
 	self->hooks.resent (self->hooks.arg, node, resend, request->now);
-}
-
-void control_acknowledge (
-        control_t *self, const node_t *node, uint64_t incarnation, uint64_t newest, bool foreign)
-{
-	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
-	Belfry__V1__Ack ack = BELFRY__V1__ACK__INIT;
-	link_state_t *state;
-	char name[sizeof "collector." + TOPIC_NODE_MAX];
-	/* One that said no Hello to this run of the collector will. */
-	if (link_state (self, node, &state) || !state->identity_size)
-		return;
-	snprintf (name, sizeof name, "collector.%s", self->view->name);
-	ack.incarnation = incarnation;
-	ack.newest_durable = newest;
-	ack.credit_events = CREDIT_EVENTS;
-	ack.credit_bytes = CREDIT_BYTES;
-	ack.foreign = foreign;
-	control.node = name;
-	control.body_case = BELFRY__V1__CONTROL__BODY_ACK;
-	control.ack = &ack;
-	send_to (self, span_of (state->identity, state->identity_size), node->name, &control);
 }
 
 static void report_take (control_t *self, const request_t *request, const Belfry__V1__PeerReport *report)
@@ -408,6 +300,42 @@ static void snapshot_take (
 		        "the snapshot could not be made: this collector is out of memory");
 }
 
+/* The journal. */
+
+static void read_take (control_t *self, const request_t *request, const Belfry__V1__JournalRead *asked)
+{
+	char text[ERROR_TEXT_MAX];
+	core_reading_t reading;
+	const char *reason = reading_of (asked, self->view, &reading, text);
+	if (reason) {
+		refuse (self, request, reason, text);
+		return;
+	}
+	reading.deadline_ms = request->control->deadline_ms;
+	if (self->port->read (self->port->arg, request->peer->identity, request->control->id, &reading))
+		refuse (self, request, "busy",
+		        "too many readings wait for the journal; ask again in a second");
+}
+
+void control_read_done (control_t *self, span_t peer, uint64_t id, bool chain, int error, const char *text,
+        const core_page_t *page)
+{
+	Belfry__V1__Control asked = BELFRY__V1__CONTROL__INIT, control = BELFRY__V1__CONTROL__INIT;
+	const core_peer_t whom = { .identity = peer, .name = "" };
+	const request_t request = { .peer = &whom, .control = &asked };
+	asked.id = id;
+	arena_reset (self->arena);
+	if (error) {
+		refuse (self, &request, "failed", text);
+		return;
+	}
+	control.body_case = BELFRY__V1__CONTROL__BODY_JOURNAL_EVENTS;
+	if (reading_answer (page, chain, self->arena, &control.journal_events) ||
+	        answer (self, &request, &control))
+		refuse (self, &request, "failed",
+		        "the answer could not be made: this collector is out of memory");
+}
+
 /* Any frame. */
 
 /* Unproven names get no further than here where a MAC is due. */
@@ -432,6 +360,28 @@ static bool prove (control_t *self, request_t *request)
 	return request->proven;
 }
 
+/* What the holder of its CURVE key may not ask for is refused and told. */
+static bool may (control_t *self, const request_t *request)
+{
+	const core_peer_t *peer = request->peer;
+	const char *reason = gate_request (peer->role, peer->name, request->control);
+	if (!reason)
+		return true;
+	self->view->refused[REFUSAL_USER]++;
+	refuse (self, request, "role", reason);
+	self->hooks.trespassed (self->hooks.arg, peer, request->control, reason, request->now);
+	return false;
+}
+
+/* No command is known to this release: each is answered so, and audited like any other. */
+static void command_take (control_t *self, const request_t *request, const Belfry__V1__Command *command)
+{
+	Belfry__V1__CommandResult result = BELFRY__V1__COMMAND_RESULT__INIT;
+	result.text = borrow ("not supported by this release");
+	refuse (self, request, "not_supported", result.text);
+	self->hooks.commanded (self->hooks.arg, request->peer, command, &result, request->now);
+}
+
 static void dispatch (control_t *self, const request_t *request)
 {
 	const Belfry__V1__Control *control = request->control;
@@ -452,7 +402,11 @@ static void dispatch (control_t *self, const request_t *request)
 		resend_take (self, request, control->resend);
 		return;
 	case BELFRY__V1__CONTROL__BODY_JOURNAL_READ:
+		read_take (self, request, control->journal_read);
+		return;
 	case BELFRY__V1__CONTROL__BODY_COMMAND:
+		command_take (self, request, control->command);
+		return;
 	case BELFRY__V1__CONTROL__BODY_COMMAND_RESULT:
 	case BELFRY__V1__CONTROL__BODY_ENROL:
 		refuse (self, request, "not_supported", "not supported by this release");
@@ -466,7 +420,7 @@ static void dispatch (control_t *self, const request_t *request)
 	}
 }
 
-void control_take (control_t *self, span_t peer, span_t bytes, moment_t now)
+void control_take (control_t *self, const core_peer_t *peer, span_t bytes, moment_t now)
 {
 	request_t request = { .peer = peer, .bytes = bytes, .now = now };
 	Belfry__V1__Control *control = NULL;
@@ -479,69 +433,6 @@ void control_take (control_t *self, span_t peer, span_t bytes, moment_t now)
 	}
 	self->view->counters.control_received++;
 	request.control = control;
-	if (prove (self, &request))
+	if (prove (self, &request) && may (self, &request))
 		dispatch (self, &request);
-}
-
-/* Rosters. */
-
-void control_member (control_t *self, node_t *node, moment_t now)
-{
-	link_state_t *state;
-	(void) now;
-	if (link_state (self, node, &state))
-		return;
-	bool target = state->address_good && !cluster_left (node);
-	bool prober = state->address_good && state->identity_size && cluster_speaks (node);
-	roster_set (self->roster, node->index, roster_hash (node->name), target, prober);
-}
-
-static void roster_send (control_t *self, const node_t *node, const link_state_t *state)
-{
-	uint32_t indices[TARGETS_MAX];
-	Belfry__V1__Roster__Target targets[TARGETS_MAX], *targets_p[TARGETS_MAX];
-	uint8_t keys[TARGETS_MAX][MAC_KEY_SIZE];
-	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
-	Belfry__V1__Roster roster = BELFRY__V1__ROSTER__INIT;
-	size_t n = roster_targets (self->roster, node->index, indices, TARGETS_MAX);
-	for (size_t i = 0; i < n && i < TARGETS_MAX; i++) {
-		node_t *target = nodes_at (self->view->nodes, indices[i]);
-		Belfry__V1__Roster__Target *out = &targets[roster.n_targets];
-		belfry__v1__roster__target__init (out);
-		out->node = target->name;
-		out->address = target->peer_address;
-		if (self->keyring) {
-			span_t name = span_of (target->name, target->name_size);
-			if (keyring_probe_key (self->keyring, keyring_active_epoch (self->keyring, name),
-			            name, span_of (node->name, node->name_size), keys[i]))
-				continue;
-			out->probe_key = (ProtobufCBinaryData){ MAC_KEY_SIZE, keys[i] };
-		}
-		targets_p[roster.n_targets++] = out;
-	}
-	char name[sizeof "collector." + TOPIC_NODE_MAX];
-	snprintf (name, sizeof name, "collector.%s", self->view->name);
-	roster.generation = roster_generation (self->roster);
-	roster.targets = targets_p;
-	control.node = name;
-	control.body_case = BELFRY__V1__CONTROL__BODY_ROSTER;
-	control.roster = &roster;
-	send_to (self, span_of (state->identity, state->identity_size), node->name, &control);
-	sodium_memzero (keys, sizeof keys);
-}
-
-void control_tick (control_t *self, moment_t now)
-{
-	uint32_t n = nodes_count (self->view->nodes);
-	for (uint32_t i = 0; i < n && i < self->n_links; i++) {
-		link_state_t *state = &self->links[i];
-		if (!state->identity_size)
-			continue;
-		if (!roster_changed (self->roster, i) && now.mono.ns < state->roster_due.ns)
-			continue;
-		node_t *node = nodes_at (self->view->nodes, i);
-		state->roster_due = mono_add (now.mono, ROSTER_NS);
-		if (cluster_speaks (node))
-			roster_send (self, node, state);
-	}
 }

@@ -1,14 +1,16 @@
 /* control.h - the collector's side of the control plane (wire.md, "Control"): each frame that comes in
- * is answered at once, by what was asked or by Refused; a Resend by Acks, when they are due. Pure. One owner, not thread-safe.
+ * is answered at once, by what was asked or by Refused; a Resend by Acks and a JournalRead by what was read, when they
+ * are there. Pure. One owner, not thread-safe.
  *
- * Agents are known by their node's MAC; viewers ask for status and snapshot without one, which this
- * release allows because without CURVE it listens on loopback only. */
+ * Agents are known by their node's MAC and, with CURVE, by their key; viewers and operators by their key alone
+ * (gate.h). Without CURVE, which is on loopback, anybody may ask and command. */
 
 #ifndef COLLECTOR_CONTROL_H
 #define COLLECTOR_CONTROL_H
 
 #include "collector/core.h"
 #include "collector/ingest.h"
+#include "collector/links.h"
 #include "collector/view/view.h"
 
 typedef struct control control_t;
@@ -25,26 +27,26 @@ typedef struct {
 	void (*reported) (void *arg, node_t *node, const Belfry__V1__PeerReport *report, moment_t now);
 	/* What node sent again. */
 	void (*resent) (void *arg, node_t *node, const Belfry__V1__Resend *resend, moment_t now);
+	/* peer commanded, and what came of it; or asked for what its role may not. */
+	void (*commanded) (void *arg, const core_peer_t *peer, const Belfry__V1__Command *command,
+	        const Belfry__V1__CommandResult *result, moment_t now);
+	void (*trespassed) (void *arg, const core_peer_t *peer, const Belfry__V1__Control *control,
+	        const char *reason, moment_t now);
 	/* The alerts to show: *ret is borrowed until the next change. Returns how many. */
 	size_t (*alerts) (void *arg, moment_t now, Belfry__V1__Alert ***ret);
 } control_hooks_t;
 
 /* All but the keyring is borrowed for good. 0 or -ENOMEM. */
-int control_new (view_t *view, ingest_t *ingest, keyring_t *keyring, const core_port_t *port,
+int control_new (view_t *view, ingest_t *ingest, links_t *links, keyring_t *keyring, const core_port_t *port,
         const control_hooks_t *hooks, control_t **ret);
 void control_destroy (control_t **self_p);
 void control_set_keyring (control_t *self, keyring_t *keyring);
 
-/* One frame from the peer with that ROUTER identity. */
-void control_take (control_t *self, span_t peer, span_t bytes, moment_t now);
+/* One frame from peer. */
+void control_take (control_t *self, const core_peer_t *peer, span_t bytes, moment_t now);
 
-/* An Ack to the node's agent: everything of that incarnation up to newest is settled, or it is foreign. */
-void control_acknowledge (
-        control_t *self, const node_t *node, uint64_t incarnation, uint64_t newest, bool foreign);
-
-/* node's state or address changed: who probes whom may change. */
-void control_member (control_t *self, node_t *node, moment_t now);
-/* Sends rosters that changed, and each again every 10 s. */
-void control_tick (control_t *self, moment_t now);
+/* As core_read_done. */
+void control_read_done (control_t *self, span_t peer, uint64_t id, bool chain, int error, const char *text,
+        const core_page_t *page);
 
 #endif

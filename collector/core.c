@@ -11,13 +11,17 @@
 
 #include "base/log.h"
 #include "collector/alert/alerts.h"
+#include "collector/audit.h"
 #include "collector/committer.h"
 #include "collector/control.h"
 #include "collector/detect/detector.h"
 #include "collector/herald.h"
 #include "collector/ingest.h"
+#include "collector/links.h"
+#include "collector/memory.h"
 #include "collector/arrivals.h"
 #include "collector/uptake.h"
+#include "collector/usher.h"
 #include "collector/verdicts.h"
 #include "collector/view/view.h"
 
@@ -30,11 +34,16 @@ struct core {
 	view_t view;
 	ingest_t *ingest;
 	herald_t *herald;
+	links_t *links;
 	control_t *control;
 	detector_t *detector;
 	verdicts_t *verdicts;
 	alerts_t *alerts;
+	usher_t *usher;
+	audit_t audit;
 	committer_t *committer;
+	memory_t *memory;
+	const struct rule_set *rules;
 	uptake_t uptake;
 	arrivals_t *arrivals;
 	bool started;
@@ -82,7 +91,8 @@ static void verdict_say (core_t *self, const verdict_t *verdict)
 static void on_verdict (void *arg, const verdict_t *verdict, moment_t now)
 {
 	core_t *self = arg;
-	verdict_say (self, verdict);
+	if (!verdict->resumed)
+		verdict_say (self, verdict);
 	self->uptake.changed = true;
 	verdicts_take (self->verdicts, verdict, now);
 	alerts_node (self->alerts, nodes_at (self->view.nodes, verdict->node), now);
@@ -98,9 +108,8 @@ static void on_alert (void *arg, Belfry__V1__Alert *alert, moment_t now)
 
 static void on_remember (void *arg, batch_t *batch, moment_t now)
 {
-	(void) arg;
-	(void) batch;
-	(void) now;
+	core_t *self = arg;
+	memory_write (self->memory, batch, now);
 }
 
 static void on_published (void *arg, const journal_record_t *record, const batch_entry_t *entry)
@@ -112,7 +121,7 @@ static void on_published (void *arg, const journal_record_t *record, const batch
 static void on_journalled (void *arg, const node_t *node, const account_t *account)
 {
 	core_t *self = arg;
-	control_acknowledge (self->control, node, account->incarnation, account_through (account), false);
+	links_acknowledge (self->links, node, account->incarnation, account_through (account), false);
 }
 
 /* The arrivals' hook; on_cloned is control's too. */
@@ -121,7 +130,7 @@ static void on_acknowledge (
         void *arg, const node_t *node, uint64_t incarnation, uint64_t newest, bool foreign)
 {
 	core_t *self = arg;
-	control_acknowledge (self->control, node, incarnation, newest, foreign);
+	links_acknowledge (self->links, node, incarnation, newest, foreign);
 }
 
 /* Control's hooks. */
@@ -152,6 +161,8 @@ static void on_welcomed (
 	uptake_kept (
 	        &self->uptake, detector_expect (self->detector, node->index, hello->heartbeat_interval_ns));
 	self->uptake.changed = true;
+	if (incarnation_new)
+		memory_urge (self->memory);
 }
 
 static void on_reported (void *arg, node_t *node, const Belfry__V1__PeerReport *report, moment_t now)
@@ -172,6 +183,20 @@ static void on_resent (void *arg, node_t *node, const Belfry__V1__Resend *resend
 	arrivals_resent (self->arrivals, node, resend, now);
 }
 
+static void on_commanded (void *arg, const core_peer_t *peer, const Belfry__V1__Command *command,
+        const Belfry__V1__CommandResult *result, moment_t now)
+{
+	core_t *self = arg;
+	audit_command (self->herald, peer, command, result, now);
+}
+
+static void on_trespassed (void *arg, const core_peer_t *peer, const Belfry__V1__Control *control,
+        const char *reason, moment_t now)
+{
+	core_t *self = arg;
+	audit_refused (&self->audit, self->herald, peer, control, reason, now);
+}
+
 static size_t on_alerts (void *arg, moment_t now, Belfry__V1__Alert ***ret)
 {
 	core_t *self = arg;
@@ -185,13 +210,15 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 		return error_set (err, -ENOMEM, "out of memory");
 	view_t *view = &self->view;
 	self->port = *port;
+	self->rules = options->rules;
 	snprintf (view->cluster, sizeof view->cluster, "%s", options->cluster);
 	snprintf (view->name, sizeof view->name, "%s", options->name);
 	snprintf (view->version, sizeof view->version, "%s", options->version);
 	view->insecure = options->keyring == NULL;
 	view->started = now;
 	self->cluster_due = self->expire_due = self->say_due = now.mono;
-	const control_hooks_t hooks = { self, on_welcomed, on_cloned, on_reported, on_resent, on_alerts };
+	const control_hooks_t hooks = { self, on_welcomed, on_cloned, on_reported, on_resent, on_commanded,
+		on_trespassed, on_alerts };
 	int r;
 	if ((r = catalogues_new (0, &view->catalogues)) ||
 	        (r = nodes_new (options->nodes_max, view->catalogues, &view->nodes)) ||
@@ -216,10 +243,14 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 	        (r = herald_new (
 	                 options, &self->port, view, self->ingest, self->committer, now, &self->herald, err)))
 		goto fail;
-	if ((r = control_new (view, self->ingest, options->keyring, &self->port, &hooks, &self->control)) ||
+	if ((r = links_new (view, options->keyring, &self->port, &self->links)) ||
+	        (r = control_new (view, self->ingest, self->links, options->keyring, &self->port, &hooks,
+	                 &self->control)) ||
 	        (r = detector_new (on_verdict, self, now, &self->detector)) ||
-	        (r = verdicts_new (view, self->herald, self->control, &self->verdicts)) ||
+	        (r = verdicts_new (view, self->herald, self->links, &self->verdicts)) ||
+	        (r = usher_new (view, self->herald, &self->port, &self->usher)) ||
 	        (r = alerts_new (view, options->rules, on_alert, self, now, &self->alerts)) ||
+	        (r = memory_new (view, self->detector, self->alerts, now, &self->memory)) ||
 	        (r = arrivals_new (
 	                 view, self->ingest, self->committer, &self->uptake, &arrivals, &self->arrivals))) {
 		error_set (err, r, "out of memory");
@@ -249,10 +280,13 @@ void core_destroy (core_t **self_p)
 	if (!self)
 		return;
 	arrivals_destroy (&self->arrivals);
+	memory_destroy (&self->memory);
 	alerts_destroy (&self->alerts);
+	usher_destroy (&self->usher);
 	verdicts_destroy (&self->verdicts);
 	detector_destroy (&self->detector);
 	control_destroy (&self->control);
+	links_destroy (&self->links);
 	herald_destroy (&self->herald);
 	committer_destroy (&self->committer);
 	ingest_destroy (&self->ingest);
@@ -295,22 +329,60 @@ void core_dropped (core_t *self, core_drop_t what)
 	}
 }
 
+void core_watch_subscribers (core_t *self, const subscribers_t *subscribers)
+{
+	self->view.subscribers = subscribers;
+}
+
+void core_subscriber_over (core_t *self, const subscriber_t *subscriber, moment_t now)
+{
+	usher_over (self->usher, subscriber, now);
+}
+
+void core_subscriber_slow (core_t *self, const subscriber_t *subscriber, moment_t now)
+{
+	usher_slow (self->usher, subscriber, now);
+}
+
 void core_disconnected (core_t *self, int descriptor, moment_t now)
 {
 	detector_disconnected (self->detector, descriptor, now);
 }
 
-void core_control (core_t *self, span_t peer, span_t bytes, moment_t now)
+void core_control (core_t *self, const core_peer_t *peer, span_t bytes, moment_t now)
 {
 	control_take (self->control, peer, bytes, now);
 }
 
+void core_handshakes (
+        core_t *self, uint64_t admitted, uint64_t denied_key, uint64_t denied_role, uint64_t denied_other)
+{
+	counters_t *counters = &self->view.counters;
+	counters->handshakes_admitted = admitted;
+	counters->handshakes_denied_key = denied_key;
+	counters->handshakes_denied_role = denied_role;
+	counters->handshakes_denied_other = denied_other;
+}
+
 /* Time. */
+
+/* Those of an earlier run are heard again within seconds: until then nothing is said of the whole. */
+static bool cluster_waits (const core_t *self, moment_t now)
+{
+	if (mono_since (now.mono, self->view.started.mono) >= DETECTOR_SETTLE_NS)
+		return false;
+	for (uint32_t i = 0; i < nodes_count (self->view.nodes); i++) {
+		const node_t *node = nodes_at (self->view.nodes, i);
+		if (node->incarnation && node->state == BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN)
+			return true;
+	}
+	return false;
+}
 
 static void cluster_tick (core_t *self, moment_t now)
 {
 	bool due = now.mono.ns >= self->cluster_due.ns;
-	if (!self->uptake.changed && !due)
+	if ((!self->uptake.changed && !due) || cluster_waits (self, now))
 		return;
 	cluster_health_t before = self->view.health;
 	self->view.health = cluster_judge (self->view.nodes);
@@ -343,7 +415,8 @@ void core_tick (core_t *self, moment_t now)
 	cluster_tick (self, now);
 	verdicts_tick (self->verdicts, now);
 	alerts_tick (self->alerts, now);
-	control_tick (self->control, now);
+	links_tick (self->links, now);
+	usher_tick (self->usher);
 	herald_tick (self->herald, now);
 	if (now.mono.ns >= self->expire_due.ns) {
 		self->expire_due = mono_add (now.mono, EXPIRE_NS);
@@ -362,7 +435,7 @@ void core_tick (core_t *self, moment_t now)
 
 void core_flush (core_t *self, moment_t now)
 {
-	committer_flush (self->committer, false, now);
+	committer_flush (self->committer, self->started && memory_due (self->memory, now), now);
 }
 
 void core_committed (core_t *self, int error, const char *text, moment_t now)
@@ -370,8 +443,25 @@ void core_committed (core_t *self, int error, const char *text, moment_t now)
 	committer_done (self->committer, error, text, now);
 }
 
+void core_checkpoint (core_t *self, const checkpoint_t *checkpoint, moment_t now)
+{
+	herald_checkpoint (self->herald, checkpoint, now);
+}
+
+void core_read_done (core_t *self, span_t peer, uint64_t id, bool chain, int error, const char *text,
+        const core_page_t *page)
+{
+	control_read_done (self->control, peer, id, chain, error, text, page);
+}
+
+void core_alarm (core_t *self, const char *type, const char *text, moment_t now)
+{
+	herald_security (self->herald, type, NULL, text, now);
+}
+
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now)
 {
+	self->rules = rules;
 	uptake_kept (&self->uptake, alerts_set_rules (self->alerts, rules, now));
 }
 
@@ -379,11 +469,18 @@ void core_set_keyring (core_t *self, keyring_t *keyring)
 {
 	ingest_set_keyring (self->ingest, keyring);
 	herald_set_keyring (self->herald, keyring);
+	links_set_keyring (self->links, keyring);
 	control_set_keyring (self->control, keyring);
+}
+
+void core_restore (core_t *self, const char *key, span_t value)
+{
+	memory_put (self->memory, key, value);
 }
 
 void core_started (core_t *self, moment_t now)
 {
+	memory_apply (self->memory, self->rules, now);
 	self->started = true;
 	herald_system (
 	        self->herald, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTED, "", now);

@@ -15,8 +15,31 @@
 #include "store/journal.h"
 #include "wire/keyring.h"
 #include "wire/refusal.h"
+#include "wire/role.h"
 
 typedef struct core core_t;
+
+/* What is to be read from the journal; borrowed for the call. */
+typedef struct {
+	journal_query_t query;
+	bool chain;           /* with checkpoints and the anchor */
+	uint32_t deadline_ms; /* so long the asker waits; 0: it does not say */
+} core_reading_t;
+
+enum { CORE_PAGE_BYTES = 512 * 1024 };
+
+/* What was read. Where chain was asked for: checkpoints are those of the entries' offsets, and the newest in
+ * the last page; anchor is the hash before the first entry, zeros before the journal's first. */
+typedef struct {
+	const journal_entry_t *entries;
+	size_t n;
+	uint64_t next;
+	bool last;
+	const checkpoint_t *checkpoints;
+	size_t n_checkpoints;
+	uint8_t anchor[CHAIN_HASH_SIZE];
+	journal_figures_t figures;
+} core_page_t;
 
 /* What the core asks of its shell; called within a step, spans borrowed for the call. */
 typedef struct {
@@ -29,9 +52,19 @@ typedef struct {
 	/* What the journal is to commit as one; the shell's until core_committed, which it does not call from
 	 * here. One at a time. */
 	void (*commit) (void *arg, journal_batch_t *batch);
+	/* A reading for that peer's request of that id. 0: core_read_done follows, not from here; -EBUSY: too
+	 * many wait; other negative errno. */
+	int (*read) (void *arg, span_t peer, uint64_t id, const core_reading_t *asked);
 	/* Something a person should read in the log: level of base/log.h. */
 	void (*say) (void *arg, int level, const char *text);
 } core_port_t;
+
+/* Who sent a control frame: its ROUTER identity, and the holder of its CURVE key; ROLE_NONE without one. */
+typedef struct {
+	span_t identity;
+	role_t role;
+	const char *name; /* "" for ROLE_NONE */
+} core_peer_t;
 
 struct rule_set; /* conf/rule.h */
 
@@ -67,11 +100,22 @@ typedef enum {
 } core_drop_t;
 void core_dropped (core_t *self, core_drop_t what);
 
+/* Who subscribes at the outlet, as the shell keeps it (subscribers.h): borrowed until NULL is given. Then
+ * that one of them went over a budget, or became slow or no longer so. */
+struct subscribers;
+struct subscriber;
+void core_watch_subscribers (core_t *self, const struct subscribers *subscribers);
+void core_subscriber_over (core_t *self, const struct subscriber *subscriber, moment_t now);
+void core_subscriber_slow (core_t *self, const struct subscriber *subscriber, moment_t now);
+
 /* A connection of the intake ended. */
 void core_disconnected (core_t *self, int descriptor, moment_t now);
 
 /* One control frame from a peer. Answers go out through the port. */
-void core_control (core_t *self, span_t peer, span_t bytes, moment_t now);
+void core_control (core_t *self, const core_peer_t *peer, span_t bytes, moment_t now);
+/* How many handshakes of CURVE ended how, since the start. */
+void core_handshakes (
+        core_t *self, uint64_t admitted, uint64_t denied_key, uint64_t denied_role, uint64_t denied_other);
 
 /* Time passes: at least every 50 ms. */
 void core_tick (core_t *self, moment_t now);
@@ -81,10 +125,21 @@ void core_flush (core_t *self, moment_t now);
 /* The commit that was asked for is durable (0), or nothing of it was kept (negative errno and a sentence: it
  * is asked for again). */
 void core_committed (core_t *self, int error, const char *text, moment_t now);
+/* The journal made a checkpoint: it is published. */
+void core_checkpoint (core_t *self, const checkpoint_t *checkpoint, moment_t now);
+/* A reading is done (0 with page), or could not be (negative errno and a sentence). chain: as it was asked. */
+void core_read_done (core_t *self, span_t peer, uint64_t id, bool chain, int error, const char *text,
+        const core_page_t *page);
+
+/* Something about this collector itself that belongs into a security event. type: a stable word. */
+void core_alarm (core_t *self, const char *type, const char *text, moment_t now);
 
 /* SIGHUP. Alerts of rules that are no more resolve; node keys are looked up anew. */
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now);
 void core_set_keyring (core_t *self, keyring_t *keyring);
+
+/* What an earlier run of this collector remembered, piece by piece, in any order; before core_started. */
+void core_restore (core_t *self, const char *key, span_t value);
 
 /* The signed farewell: publishes SystemLifecycle stopping / stopped. started is said by
  * core_started, when the shell's sockets are bound. */

@@ -6,19 +6,24 @@
 #include "collector/fabric.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <poll.h>
 
 #include "base/log.h"
+#include "collector/door.h"
+#include "collector/gate.h"
+#include "collector/outlet.h"
+#include "collector/scribe.h"
 #include "net/actor.h"
 #include "net/loop.h"
-#include "wire/topic.h"
 
-enum { BATCH = 256, ENDPOINT_MAX = 160, SUBSCRIPTIONS_MAX = 4096 };
+enum { BATCH = 256, ENDPOINT_MAX = 160 };
 enum { FRAMES = 2 }; /* topic and envelope; peer and request */
 
-static const int64_t tick_ns = 20 * NS_PER_MS;
+static const int64_t tick_ns = 20 * NS_PER_MS, look_ns = NS_PER_S, stop_step_ns = 50 * NS_PER_MS,
+                     denials_ns = 10 * NS_PER_S;
 
 struct fabric {
 	fabric_options_t options;
@@ -26,10 +31,14 @@ struct fabric {
 	link_t *intake, *outlet, *control;
 	link_monitor_t *monitor;
 	core_t *core;
+	scribe_t *scribe;
+	door_t *door; /* NULL: no CURVE */
+	mono_t denials_due;
+	zap_totals_t denials;        /* as they were last said */
 	frame_t held[BATCH][FRAMES]; /* taken: those from first_held to end_held are to be forwarded */
 	size_t first_held, end_held;
-	bool started, asked;
-	size_t subscriptions; /* on-demand prefixes carried to the agents */
+	outlet_t *subscribers; /* at the outlet */
+	bool started;
 	char stream_in[ENDPOINT_MAX], stream_out[ENDPOINT_MAX], control_at[ENDPOINT_MAX];
 	char reason[128];
 };
@@ -37,17 +46,6 @@ struct fabric {
 /* Everything but what is sent only while somebody listens: `logging/` would hold `logging/debug/`. */
 static const char *const prefixes[] = { "system/", "health/", "metrics/", "lifecycle/", "alerts/", "audit/",
 	"security/", "logging/info/", "logging/warning/", "logging/error/", "logging/critical/", "fabric/" };
-
-static bool prefix_on_demand (span_t prefix)
-{
-	static const char *const roots[] = { "diagnostics/", "logging/debug/" };
-	for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
-		size_t size = strlen (roots[i]);
-		if (prefix.size >= size && memcmp (prefix.data, roots[i], size) == 0)
-			return prefix.size <= TOPIC_SIZE_MAX;
-	}
-	return false;
-}
 
 /* What was taken goes on a batch at a time: message by message ZeroMQ's I/O thread would be woken for
  * each, and write each by itself. */
@@ -77,17 +75,20 @@ static void port_publish (void *arg, span_t topic, span_t envelope, span_t mark)
 static void port_commit (void *arg, journal_batch_t *batch)
 {
 	fabric_t *self = arg;
-	(void) batch;
-	self->asked = true;
+	scribe_commit (self->scribe, batch);
 }
 
-/* No disk keeps durable events yet: they go out without marks, and nobody is told that they are kept. */
+static int port_read (void *arg, span_t peer, uint64_t id, const core_reading_t *asked)
+{
+	fabric_t *self = arg;
+	return scribe_read (self->scribe, peer, id, asked, mono_now ());
+}
+
+/* The end of whatever was taken: what is to be committed goes to the disk, what came of it is answered. */
 static void flush (fabric_t *self, moment_t now)
 {
 	core_flush (self->core, now);
-	if (self->asked)
-		core_committed (self->core, -ENOTSUP, "this build has no journal", now);
-	self->asked = false;
+	scribe_poll (self->scribe, now.mono);
 }
 
 static void port_control (void *arg, span_t peer, span_t bytes)
@@ -103,6 +104,30 @@ static void port_say (void *arg, int level, const char *text)
 {
 	(void) arg;
 	log_write ((log_level_t) level, "collector", "%s", text);
+}
+
+/* The scribe's hooks. */
+
+static void on_committed (void *arg, int error, const char *text)
+{
+	fabric_t *self = arg;
+	moment_t now = moment_now ();
+	core_committed (self->core, error, text, now);
+	/* What gathered meanwhile goes at once. */
+	core_flush (self->core, now);
+}
+
+static void on_checkpoint (void *arg, const checkpoint_t *checkpoint)
+{
+	fabric_t *self = arg;
+	core_checkpoint (self->core, checkpoint, moment_now ());
+}
+
+static void on_read (
+        void *arg, span_t peer, uint64_t id, bool chain, int error, const char *text, const core_page_t *page)
+{
+	fabric_t *self = arg;
+	core_read_done (self->core, peer, id, chain, error, text, page);
 }
 
 /* Handlers. */
@@ -140,6 +165,15 @@ static int connection_of (const frame_t *topic)
 	return frame_descriptor (topic);
 }
 
+/* Whether the connection's client may say this. Who holds it is noted as often as connection_of looks. */
+static bool gate_passes (fabric_t *self, const frame_t *topic)
+{
+	user_t user;
+	return door_admits (
+	               self->door, DOOR_STREAM, topic, self->door && connection_of (topic) >= 0, &user) &&
+	       gate_event (&user, frame_bytes (topic)) == REFUSAL_NONE;
+}
+
 static void on_intake (void *arg, link_t *link)
 {
 	fabric_t *self = arg;
@@ -154,6 +188,8 @@ static void on_intake (void *arg, link_t *link)
 			break;
 		if (r || n != FRAMES) {
 			core_refuse (self->core, REFUSAL_FRAMES);
+		} else if (!gate_passes (self, &frames[0])) {
+			core_refuse (self->core, REFUSAL_USER);
 		} else if (core_take (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]),
 		                   connection_of (&frames[0]), now, &forward) == REFUSAL_NONE &&
 		           forward) {
@@ -170,38 +206,11 @@ static void on_intake (void *arg, link_t *link)
 	flush (self, now);
 }
 
-/* A subscription is a frame that begins with 1 (or 0 when it ends). All are read, always; the XPUB
- * passes on only the first and the last of each prefix, so nothing has to be counted here. */
 static void on_outlet (void *arg, link_t *link)
 {
 	fabric_t *self = arg;
-	for (int i = 0; i < BATCH; i++) {
-		frame_t frame = { 0 };
-		size_t n = 0;
-		int r = link_receive (link, &frame, 1, &n);
-		if (r == -EAGAIN)
-			return;
-		span_t bytes = r ? span_of (NULL, 0) : frame_bytes (&frame);
-		if (bytes.size > 1) {
-			const uint8_t *first = bytes.data;
-			span_t prefix = span_of (first + 1, bytes.size - 1);
-			bool wanted = *first == 1;
-			if (*first <= 1 && prefix_on_demand (prefix)) {
-				if (!wanted) {
-					self->subscriptions -= self->subscriptions > 0;
-					link_unsubscribe (self->intake, prefix);
-				} else if (self->subscriptions < SUBSCRIPTIONS_MAX) {
-					self->subscriptions++;
-					link_subscribe (self->intake, prefix);
-				} else {
-					core_dropped (self->core, CORE_DROP_SUBSCRIPTION);
-				}
-			}
-		}
-		frame_close (&frame);
-		if (r && r != -EMSGSIZE)
-			return;
-	}
+	(void) link;
+	outlet_take (self->subscribers, moment_now ());
 }
 
 static void control_batch (fabric_t *self, link_t *link, moment_t now)
@@ -212,10 +221,15 @@ static void control_batch (fabric_t *self, link_t *link, moment_t now)
 		int r = link_receive (link, frames, FRAMES, &n);
 		if (r == -EAGAIN)
 			return;
-		if (r || n != FRAMES)
+		user_t user;
+		if (r || n != FRAMES) {
 			core_refuse (self->core, REFUSAL_CONTROL);
-		else
-			core_control (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]), now);
+		} else if (!door_admits (self->door, DOOR_CONTROL, &frames[1], true, &user)) {
+			core_refuse (self->core, REFUSAL_USER);
+		} else {
+			const core_peer_t peer = { frame_bytes (&frames[0]), user.role, user.name };
+			core_control (self->core, &peer, frame_bytes (&frames[1]), now);
+		}
 		for (size_t f = 0; f < FRAMES; f++)
 			frame_close (&frames[f]);
 		if (r && r != -EMSGSIZE)
@@ -231,20 +245,52 @@ static void on_control (void *arg, link_t *link)
 	flush (self, now);
 }
 
+/* Refused handshakes are counted each, and said in one line in 10 s. */
+static void denials_say (fabric_t *self, moment_t now)
+{
+	zap_totals_t totals;
+	if (!self->door)
+		return;
+	door_totals (self->door, &totals);
+	core_handshakes (self->core, totals.counts[ZAP_ADMITTED], totals.counts[ZAP_DENIED_KEY],
+	        totals.counts[ZAP_DENIED_GROUP], totals.counts[ZAP_DENIED_FORM]);
+	if (now.mono.ns < self->denials_due.ns)
+		return;
+	uint64_t more[ZAP_OUTCOMES];
+	for (size_t i = 0; i < ZAP_OUTCOMES; i++)
+		more[i] = totals.counts[i] - self->denials.counts[i];
+	if (!more[ZAP_DENIED_KEY] && !more[ZAP_DENIED_GROUP] && !more[ZAP_DENIED_FORM])
+		return;
+	log_warning ("collector",
+	        "refused connections: %" PRIu64 " with an unknown key, %" PRIu64
+	        " with a role that does not fit, %" PRIu64 " otherwise; the newest from %s",
+	        more[ZAP_DENIED_KEY], more[ZAP_DENIED_GROUP], more[ZAP_DENIED_FORM], totals.address);
+	self->denials = totals;
+	self->denials_due = mono_add (now.mono, denials_ns);
+}
+
 static void on_tick (void *arg, int id, moment_t now)
 {
 	fabric_t *self = arg;
 	(void) id;
+	denials_say (self, now);
 	core_tick (self->core, now);
 	flush (self, now);
 }
 
+static void on_look (void *arg, int id, moment_t now)
+{
+	fabric_t *self = arg;
+	(void) id;
+	outlet_look (self->subscribers, now);
+}
+
 /* The actor's body. */
 
-static int bind_one (
-        fabric_t *self, link_kind_t kind, const char *endpoint, char *out, link_t **ret, err_t *err)
+static int bind_one (fabric_t *self, door_which_t which, link_kind_t kind, const char *endpoint, char *out,
+        link_t **ret, err_t *err)
 {
-	int r = link_new (self->options.context, kind, NULL, ret);
+	int r = door_link (self->door, self->options.context, which, kind, ret);
 	if (r)
 		return error_set (err, r, "'%s': cannot make a socket: %s", endpoint, strerror (-r));
 	/* Before the bind: what connects first is seen too. */
@@ -254,39 +300,70 @@ static int bind_one (
 		return r;
 	if ((r = link_endpoint (*ret, out, ENDPOINT_MAX)))
 		return error_set (err, r, "'%s': %s", endpoint, strerror (-r));
-	return 0;
+	return self->door ? door_prove (self->door, which, *ret, err) : 0;
+}
+
+static void on_memory (void *arg, const char *key, span_t value)
+{
+	fabric_t *self = arg;
+	core_restore (self->core, key, value);
+}
+
+/* The journal first: what it knows the core begins with. */
+static int journal_start (fabric_t *self, loop_t *loop, journal_report_t *report, err_t *err)
+{
+	const scribe_hooks_t hooks = { self, on_committed, on_checkpoint, on_read };
+	const core_port_t port = { self, port_publish, port_control, port_commit, port_read, port_say };
+	core_options_t core = self->options.core;
+	journal_figures_t figures;
+	int r = scribe_new (&self->options.journal, loop, &hooks, &self->scribe, report, err);
+	if (r)
+		return r;
+	if (report->text[0])
+		log_warning ("collector", "%s", report->text);
+	scribe_figures (self->scribe, &figures);
+	core.journal = &figures;
+	r = core_new (&core, &port, moment_now (), &self->core, err);
+	return r ? r : scribe_restore (self->scribe, on_memory, self, err);
 }
 
 static int fabric_start (void *arg, loop_t *loop, err_t *err)
 {
 	fabric_t *self = arg;
 	const fabric_options_t *options = &self->options;
-	const core_port_t port = { self, port_publish, port_control, port_commit, port_say };
-	moment_t now = moment_now ();
-	int r = core_new (&options->core, &port, now, &self->core, err);
+	journal_report_t report;
+	int r = journal_start (self, loop, &report, err);
 	if (r)
 		return r;
+	/* The handler first: without it CURVE would let anybody in. */
+	if (options->curve &&
+	        (r = door_new (options->context, options->curve, options->clients, &self->door, err)))
+		return r;
 	/* The intake takes nothing before it has subscribed, which is last. */
-	if ((r = bind_one (
-	             self, LINK_COLLECTOR_INTAKE, options->stream_in, self->stream_in, &self->intake, err)) ||
-	        (r = bind_one (self, LINK_COLLECTOR_OUTLET, options->stream_out, self->stream_out,
-	                 &self->outlet, err)) ||
-	        (r = bind_one (
-	                 self, LINK_CONTROL_SERVER, options->control, self->control_at, &self->control, err)))
+	if ((r = bind_one (self, DOOR_STREAM, LINK_COLLECTOR_INTAKE, options->stream_in, self->stream_in,
+	             &self->intake, err)) ||
+	        (r = bind_one (self, DOOR_OUTLET, LINK_COLLECTOR_OUTLET, options->stream_out,
+	                 self->stream_out, &self->outlet, err)) ||
+	        (r = bind_one (self, DOOR_CONTROL, LINK_CONTROL_SERVER, options->control, self->control_at,
+	                 &self->control, err)))
 		return r;
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes && !r; i++)
 		r = link_subscribe (self->intake, span_str (prefixes[i]));
-	if (r || (r = loop_add_link (loop, self->outlet, on_outlet, self)) ||
+	if (r || (r = outlet_new (self->door, self->outlet, self->intake, self->core, &self->subscribers)) ||
+	        (r = loop_add_link (loop, self->outlet, on_outlet, self)) ||
 	        (r = loop_add_link (loop, self->control, on_control, self)) ||
 	        (r = loop_add_link (loop, self->intake, on_intake, self)) ||
 	        (r = loop_add_fd (loop, link_monitor_descriptor (self->monitor), POLLIN, on_monitor, self)))
 		return error_set (err, r, "the loop does not take its links: %s", strerror (-r));
-	r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self);
-	if (r < 0)
+	if ((r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self)) < 0 ||
+	        (r = loop_add_timer (loop, look_ns, look_ns, on_look, self)) < 0)
 		return error_set (err, r, "the loop does not take its timer: %s", strerror (-r));
+	moment_t now = moment_now ();
 	core_started (self->core, now);
-	flush (self, now);
+	if (report.lost_first)
+		core_alarm (self->core, "journal", report.text, now);
 	self->started = true;
+	flush (self, now);
 	return 0;
 }
 
@@ -296,6 +373,7 @@ typedef struct {
 	int what;
 	keyring_t *keyring;
 	struct rule_set *rules;
+	clients_t *clients;
 } command_t;
 
 static void fabric_command (void *arg, span_t bytes)
@@ -312,6 +390,12 @@ static void fabric_command (void *arg, span_t bytes)
 		if (old)
 			self->options.keyring_free (&old);
 	}
+	if (command.clients) {
+		int r = self->door ? door_set_clients (self->door, command.clients) : -EINVAL;
+		if (r)
+			log_error ("collector", "reload: the clients stay as they were: %s", strerror (-r));
+		clients_destroy (&command.clients);
+	}
 	if (command.rules) {
 		union {
 			const struct rule_set *in;
@@ -324,16 +408,28 @@ static void fabric_command (void *arg, span_t bytes)
 	}
 }
 
+/* It goes out when the journal has it, or without a mark when the disk does not answer. */
+static void farewell (fabric_t *self)
+{
+	moment_t now = moment_now ();
+	mono_t until = mono_add (now.mono, FABRIC_PATIENCE_NS);
+	core_stopping (self->core, self->reason, now);
+	flush (self, now);
+	while (scribe_commits (self->scribe) && now.mono.ns < until.ns) {
+		scribe_finish (self->scribe, stop_step_ns);
+		now = moment_now ();
+		flush (self, now);
+	}
+}
+
 static void fabric_stop (void *arg, loop_t *loop)
 {
 	fabric_t *self = arg;
-	if (self->started) {
-		moment_t now = moment_now ();
-		core_stopping (self->core, self->reason, now);
-		flush (self, now);
-	}
+	if (self->started)
+		farewell (self);
 	if (self->monitor)
 		loop_remove_fd (loop, link_monitor_descriptor (self->monitor));
+	outlet_destroy (&self->subscribers);
 	link_monitor_destroy (&self->monitor);
 	link_t **links[] = { &self->intake, &self->control, &self->outlet };
 	for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
@@ -341,7 +437,10 @@ static void fabric_stop (void *arg, loop_t *loop)
 			loop_remove_link (loop, *links[i]);
 		link_destroy (links[i]);
 	}
-	core_destroy (&self->core);
+	door_destroy (&self->door);
+	/* The batch under way is the core's: with a disk that hangs both stay as they are. */
+	if (scribe_destroy (&self->scribe, stop_step_ns))
+		core_destroy (&self->core);
 }
 
 static void fabric_free (fabric_t *self)
@@ -387,9 +486,9 @@ void fabric_destroy (fabric_t **self_p, const char *reason)
 	*self_p = NULL;
 }
 
-int fabric_reload (fabric_t *self, keyring_t *keyring, struct rule_set *rules)
+int fabric_reload (fabric_t *self, keyring_t *keyring, struct rule_set *rules, clients_t *clients)
 {
-	const command_t command = { COMMAND_RELOAD, keyring, rules };
+	const command_t command = { COMMAND_RELOAD, keyring, rules, clients };
 	return actor_tell (self->actor, span_of (&command, sizeof command));
 }
 

@@ -317,7 +317,7 @@ static refusal_t admit (entry_t *entry, node_t *node, const Belfry__V1__Event *e
 	ret->fate = FATE_TAKEN;
 	switch (header->class_) {
 	case BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE:
-		r = sequence_note (&node->volatiles, header->sequence);
+		r = node_note_volatile (node, header->sequence);
 		break;
 	case BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE: {
 		if (!account && ledger_open (&node->ledger, node->incarnation, node->boot_nonce,

@@ -35,15 +35,16 @@ static void take_batch (uptake_t *self, const taken_t *taken, moment_t now)
 	self->view->counters.values_lost += lost;
 }
 
-static void take_component (uptake_t *self, const taken_t *taken, moment_t now)
+static void take_component (uptake_t *self, const taken_t *taken)
 {
 	const Belfry__V1__Header *header = taken->event->header;
 	component_t *component = NULL;
 	bool changed = false;
-	(void) now;
 	if (node_component (taken->node, taken->event->component_health, span_str (taken->source->name),
 	            header->incarnation, header->monotonic_ns, &component, &changed))
 		self->view->counters.components_refused++;
+	if (changed)
+		nodes_remember (self->view->nodes, taken->node);
 }
 
 static void take_gap (uptake_t *self, const taken_t *taken)
@@ -89,8 +90,10 @@ static void take_agents (uptake_t *self, const taken_t *taken, bool resent, int 
 		break;
 	case BELFRY__V1__EVENT__PAYLOAD_NODE_HEALTH:
 		if (node_health (node, event->node_health, event->header->incarnation,
-		            event->header->monotonic_ns))
+		            event->header->monotonic_ns)) {
 			self->changed = true;
+			nodes_remember (self->view->nodes, node);
+		}
 		break;
 	case BELFRY__V1__EVENT__PAYLOAD_SYSTEM_LIFECYCLE:
 		if (event->header->incarnation == node->incarnation)
@@ -115,7 +118,7 @@ void uptake_take (uptake_t *self, const taken_t *taken, bool resent, int descrip
 		take_catalogue (self, taken, now);
 		break;
 	case BELFRY__V1__EVENT__PAYLOAD_COMPONENT_HEALTH:
-		take_component (self, taken, now);
+		take_component (self, taken);
 		break;
 	case BELFRY__V1__EVENT__PAYLOAD_GAP:
 		take_gap (self, taken);

@@ -20,18 +20,18 @@ typedef struct {
 struct verdicts {
 	view_t *view;
 	herald_t *herald;
-	control_t *control;
+	links_t *links;
 	names_t added, removed;
 };
 
-int verdicts_new (view_t *view, herald_t *herald, control_t *control, verdicts_t **ret)
+int verdicts_new (view_t *view, herald_t *herald, links_t *links, verdicts_t **ret)
 {
 	verdicts_t *self = calloc (1, sizeof *self);
 	if (!self)
 		return -ENOMEM;
 	self->view = view;
 	self->herald = herald;
-	self->control = control;
+	self->links = links;
 	*ret = self;
 	return 0;
 }
@@ -101,6 +101,11 @@ static Belfry__V1__Severity severity_of (Belfry__V1__NodeState state)
 void verdicts_take (verdicts_t *self, const verdict_t *verdict, moment_t now)
 {
 	node_t *node = nodes_at (self->view->nodes, verdict->node);
+	if (verdict->resumed) {
+		node->state = verdict->to;
+		links_member (self->links, node);
+		return;
+	}
 	Belfry__V1__Evidence evidence[EVIDENCE_SIGHTINGS_MAX], *evidence_p[EVIDENCE_SIGHTINGS_MAX];
 	char texts[EVIDENCE_SIGHTINGS_MAX][128];
 	const char *texts_p[EVIDENCE_SIGHTINGS_MAX];
@@ -117,6 +122,7 @@ void verdicts_take (verdicts_t *self, const verdict_t *verdict, moment_t now)
 		        duration_format (age_ns, age));
 		texts_p[i] = texts[i];
 	}
+	nodes_remember (self->view->nodes, node);
 	node_verdict (
 	        node, verdict->to, verdict->kind, (uint64_t) now.wall.ns, texts_p, verdict->n_sightings);
 
@@ -132,7 +138,7 @@ void verdicts_take (verdicts_t *self, const verdict_t *verdict, moment_t now)
 	herald_node (self->herald, node, &payload, severity_of (verdict->to), now);
 
 	components_judge (self, node, now);
-	control_member (self->control, node, now);
+	links_member (self->links, node);
 	const Belfry__V1__NodeState left = BELFRY__V1__NODE_STATE__NODE_STATE_LEFT;
 	bool was_out = verdict->from == BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN || verdict->from == left;
 	if (verdict->to == left)

@@ -5,14 +5,14 @@
 #ifndef COLLECTOR_VERDICTS_H
 #define COLLECTOR_VERDICTS_H
 
-#include "collector/control.h"
+#include "collector/links.h"
 #include "collector/detect/detector.h"
 #include "collector/herald.h"
 
 typedef struct verdicts verdicts_t;
 
 /* All is borrowed for good. 0 or -ENOMEM. */
-int verdicts_new (view_t *view, herald_t *herald, control_t *control, verdicts_t **ret);
+int verdicts_new (view_t *view, herald_t *herald, links_t *links, verdicts_t **ret);
 void verdicts_destroy (verdicts_t **self_p);
 
 void verdicts_take (verdicts_t *self, const verdict_t *verdict, moment_t now);

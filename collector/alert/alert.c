@@ -231,7 +231,7 @@ static void hash_put (crypto_generichash_state *state, const char *text)
 	crypto_generichash_update (state, (const uint8_t *) text, strlen (text) + 1);
 }
 
-static void fingerprint_make (alert_t *self)
+void alert_fingerprint (alert_t *self)
 {
 	uint8_t digest[(ALERT_FINGERPRINT_SIZE - 1) / 2];
 	crypto_generichash_state state;
@@ -278,11 +278,12 @@ int alert_new (const rule_t *rule, const subject_t *subject, const char *cluster
 	}
 	if (!failed)
 		qsort (self->pairs, n, 2 * sizeof *self->pairs, pair_compare);
-	if (failed || alert_adopt (self, rule)) {
+	if (failed || (rule && alert_adopt (self, rule))) {
 		alert_destroy (&self);
 		return -ENOMEM;
 	}
-	fingerprint_make (self);
+	if (rule)
+		alert_fingerprint (self);
 	*ret = self;
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "belfry/v1/alerts.pb-c.h"
+#include "belfry/v1/memory.pb-c.h"
 #include "collector/view/catalogue.h"
 #include "collector/view/node.h"
 #include "conf/rule.h"
@@ -55,8 +56,12 @@ typedef struct alert {
 	double value; /* NAN: none */
 	const struct alert *inhibitor;
 
+	/* One of an earlier run waits so long for its data, which the view has to learn again; 0: it has it. */
+	mono_t waits_until;
+
 	/* The engine's notes while it looks at a node. */
 	bool seen, changed;
+	bool remember; /* it is not in the memory as it is */
 	condition_t condition;
 	alert_outcome_t outcome;
 	mono_t seen_at;
@@ -77,10 +82,13 @@ typedef struct alert {
 	const char *cluster;
 } alert_t;
 
-/* Makes an alert that is not yet. cluster: borrowed for its life. 0 or -ENOMEM. */
+/* Makes an alert that is not yet. cluster: borrowed for its life. rule NULL: it says nothing yet, and
+ * alert_adopt_message follows. 0 or -ENOMEM. */
 int alert_new (const rule_t *rule, const subject_t *subject, const char *cluster, alert_t **ret);
 void alert_destroy (alert_t **self_p);
 
+/* Makes its fingerprint, of its name and its subject. */
+void alert_fingerprint (alert_t *self);
 /* Whether it is about this subject; both of one rule. */
 bool alert_about (const alert_t *self, const subject_t *subject);
 /* The same labels; the order does not count. */
@@ -99,6 +107,15 @@ alert_outcome_t alert_step (alert_t *self, condition_t condition, moment_t now);
 bool alert_active (const alert_t *self);
 /* Crossed or not, after this value: with the rule's hysteresis. */
 bool alert_cross (const rule_t *rule, bool crossed, double value);
+
+/* What it is, for the next run of the collector, packed; malloc'ed. 0 or -ENOMEM. */
+int alert_pack (alert_t *self, moment_t now, uint8_t **ret, size_t *ret_size);
+/* The same again, of an earlier run: its moments move by shift. rule: of the same name, or NULL where there is
+ * none or it is about others now. 0; -EINVAL where memory is none of this node's; -ENOMEM. */
+int alert_restore (const Belfry__V1__AlertMemory *memory, const rule_t *rule, const node_t *node,
+        const char *cluster, int64_t shift, moment_t now, alert_t **ret);
+/* What it says is what that message says. 0, or -ENOMEM with nothing changed. */
+int alert_adopt_message (alert_t *self, const Belfry__V1__Alert *message);
 
 /* Its message, written anew where something in it changed; borrowed until the next call. */
 Belfry__V1__Alert *alert_message (alert_t *self, moment_t now);

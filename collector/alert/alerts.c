@@ -2,43 +2,15 @@
  * of the node a step: what found nothing has lost its data. Only then, when all states are known, is
  * what changed published: so an alert goes out with its inhibition right. */
 
-#include "collector/alert/alerts.h"
-
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/alert/bind.h"
+#include "collector/alert/alerts_internal.h"
 
 #define FIRING BELFRY__V1__ALERT_STATE__ALERT_STATE_FIRING
 #define RESOLVED BELFRY__V1__ALERT_STATE__ALERT_STATE_RESOLVED
-
-/* The alerts about one node, or about the cluster. */
-typedef struct {
-	alert_t **alerts;
-	uint32_t n, room;
-	bool speaks;
-	mono_t speaks_since; /* what it said before says nothing of now */
-} place_t;
-
-struct alerts {
-	view_t *view;
-	bindings_t *bindings;
-	bindings_t *none; /* no rules: what there is when memory ends */
-	uint64_t generation;
-	alerts_publish_fn *publish;
-	void *arg;
-	place_t *nodes; /* by the nodes' index */
-	uint32_t n_nodes;
-	place_t cluster;
-	uint32_t n; /* alerts in all */
-	uint32_t cursor;
-	int64_t credit; /* looks that are due, in 1/ALERTS_ROUND_NS */
-	mono_t ticked;
-	Belfry__V1__Alert **list;
-	size_t list_room;
-};
 
 int alerts_new (view_t *view, const rule_set_t *rules, alerts_publish_fn *publish, void *arg, moment_t now,
         alerts_t **ret)
@@ -82,12 +54,13 @@ void alerts_destroy (alerts_t **self_p)
 		bindings_destroy (&self->bindings);
 	bindings_destroy (&self->none);
 	free (self->nodes);
+	free (self->forgotten);
 	free (self->list);
 	free (self);
 	*self_p = NULL;
 }
 
-static place_t *place_of (alerts_t *self, const node_t *node)
+place_t *alerts_place (alerts_t *self, const node_t *node)
 {
 	if (node->index >= self->n_nodes) {
 		uint32_t n = node->index < 32 ? 64 : node->index * 2;
@@ -103,8 +76,26 @@ static place_t *place_of (alerts_t *self, const node_t *node)
 	return &self->nodes[node->index];
 }
 
+/* What is gone is gone from the memory too. Without room for that it comes back once, and resolves. */
+static void forget (alerts_t *self, const alert_t *alert)
+{
+	if (self->n_forgotten == self->room_forgotten) {
+		uint32_t room = self->room_forgotten ? self->room_forgotten * 2 : 16;
+		char (*grown)[ALERT_FINGERPRINT_SIZE] =
+		        room <= ALERTS_MAX ? realloc (self->forgotten, room * sizeof *grown) : NULL;
+		if (!grown) {
+			self->view->counters.memory_failed++;
+			return;
+		}
+		self->forgotten = grown;
+		self->room_forgotten = room;
+	}
+	memcpy (self->forgotten[self->n_forgotten++], alert->fingerprint, ALERT_FINGERPRINT_SIZE);
+}
+
 static void place_remove (alerts_t *self, place_t *place, uint32_t at)
 {
+	forget (self, place->alerts[at]);
 	alert_destroy (&place->alerts[at]);
 	place->alerts[at] = place->alerts[--place->n];
 	self->n--;
@@ -127,29 +118,37 @@ static bool place_evict (alerts_t *self, place_t *place)
 	return true;
 }
 
-static alert_t *place_add (alerts_t *self, place_t *place, const rule_t *rule, const subject_t *subject)
+bool alerts_put (alerts_t *self, place_t *place, alert_t *alert)
 {
 	if ((place->n >= ALERTS_NODE_MAX || self->n >= ALERTS_MAX) && !place_evict (self, place)) {
 		self->view->counters.alerts_refused++;
-		return NULL;
+		alert_destroy (&alert);
+		return false;
 	}
-	alert_t *alert = NULL;
 	if (place->n == place->room) {
 		uint32_t room = place->room ? place->room * 2 : 4;
 		alert_t **grown = realloc (place->alerts, room * sizeof *grown);
-		if (!grown)
-			goto failed;
+		if (!grown) {
+			self->view->counters.memory_failed++;
+			alert_destroy (&alert);
+			return false;
+		}
 		place->alerts = grown;
 		place->room = room;
 	}
-	if (alert_new (rule, subject, self->view->cluster, &alert))
-		goto failed;
 	place->alerts[place->n++] = alert;
 	self->n++;
-	return alert;
-failed:
-	self->view->counters.memory_failed++;
-	return NULL;
+	return true;
+}
+
+static alert_t *place_add (alerts_t *self, place_t *place, const rule_t *rule, const subject_t *subject)
+{
+	alert_t *alert = NULL;
+	if (alert_new (rule, subject, self->view->cluster, &alert)) {
+		self->view->counters.memory_failed++;
+		return NULL;
+	}
+	return alerts_put (self, place, alert) ? alert : NULL;
 }
 
 static alert_t *place_find (const place_t *place, const rule_t *rule, const subject_t *subject)
@@ -332,6 +331,18 @@ static condition_t condition_of (alert_t *alert, bool gone)
 	return CONDITION_TRUE;
 }
 
+/* One of an earlier run whose data the view has not learned again: it stays as it was for a while, as long as
+ * nothing says that its node does not speak. */
+static bool waits (alert_t *alert, condition_t condition, const node_t *node, mono_t now)
+{
+	bool silent =
+	        node && node->state != BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN && !cluster_speaks (node);
+	if (condition == CONDITION_LOST && !silent && now.ns < alert->waits_until.ns)
+		return true;
+	alert->waits_until = (mono_t){ 0 };
+	return false;
+}
+
 /* The alert that says that the node's host is down, if one fires. */
 static const alert_t *inhibitor_of (const place_t *place, const node_t *node)
 {
@@ -357,6 +368,7 @@ static void say (alerts_t *self, alert_t *alert, moment_t now)
 {
 	alert->said_at = now.mono;
 	alert->changed = false;
+	alert->remember = self->changed = true;
 	self->publish (self->arg, alert_message (alert, now), now);
 }
 
@@ -366,7 +378,10 @@ static void place_step (alerts_t *self, place_t *place, const node_t *node, bool
 	/* Nothing is forgotten before all is said: an inhibitor is pointed to. */
 	for (uint32_t i = 0; i < place->n; i++) {
 		alert_t *alert = place->alerts[i];
-		alert->outcome = alert_step (alert, condition_of (alert, gone), now);
+		condition_t condition = condition_of (alert, gone);
+		alert->outcome = waits (alert, condition, node, now.mono)
+		                         ? ALERT_SAME
+		                         : alert_step (alert, condition, now);
 		alert->changed = alert->changed || alert->outcome == ALERT_CHANGED ||
 		                 (alert->outcome == ALERT_OVER && alert->state == RESOLVED && !alert->fired);
 		alert->seen = false;
@@ -395,7 +410,7 @@ static void place_step (alerts_t *self, place_t *place, const node_t *node, bool
 
 void alerts_node (alerts_t *self, node_t *node, moment_t now)
 {
-	look_t look = { self, place_of (self, node), node, now };
+	look_t look = { self, alerts_place (self, node), node, now };
 	place_t *place = look.place;
 	if (!place)
 		return;
@@ -471,64 +486,4 @@ int alerts_set_rules (alerts_t *self, const rule_set_t *rules, moment_t now)
 		alerts_node (self, nodes_at (self->view->nodes, i), now);
 	cluster_look (self, now);
 	return r;
-}
-
-/* The list. */
-
-static int rank_of (Belfry__V1__AlertState state)
-{
-	switch (state) {
-	case FIRING:
-		return 0;
-	case BELFRY__V1__ALERT_STATE__ALERT_STATE_UNKNOWN:
-		return 1;
-	case BELFRY__V1__ALERT_STATE__ALERT_STATE_PENDING:
-		return 2;
-	default:
-		return 3;
-	}
-}
-
-static int importance_compare (const void *a, const void *b)
-{
-	const Belfry__V1__Alert *left = *(Belfry__V1__Alert *const *) a;
-	const Belfry__V1__Alert *right = *(Belfry__V1__Alert *const *) b;
-	int r = rank_of (left->state) - rank_of (right->state);
-	if (!r)
-		r = (left->inhibited_by[0] != '\0') - (right->inhibited_by[0] != '\0');
-	if (!r)
-		r = (int) right->severity - (int) left->severity;
-	if (!r)
-		r = strcmp (left->name, right->name);
-	if (!r)
-		r = strcmp (left->node, right->node);
-	return r ? r : strcmp (left->fingerprint, right->fingerprint);
-}
-
-static size_t place_list (const place_t *place, moment_t now, Belfry__V1__Alert **out)
-{
-	for (uint32_t i = 0; i < place->n; i++)
-		out[i] = alert_message (place->alerts[i], now);
-	return place->n;
-}
-
-size_t alerts_list (alerts_t *self, moment_t now, Belfry__V1__Alert ***ret)
-{
-	if (self->n > self->list_room) {
-		Belfry__V1__Alert **grown = realloc (self->list, self->n * sizeof *grown);
-		if (!grown) {
-			self->view->counters.memory_failed++;
-			*ret = NULL;
-			return 0;
-		}
-		self->list = grown;
-		self->list_room = self->n;
-	}
-	size_t n = place_list (&self->cluster, now, self->list);
-	for (uint32_t i = 0; i < self->n_nodes; i++)
-		n += place_list (&self->nodes[i], now, self->list + n);
-	if (n)
-		qsort (self->list, n, sizeof *self->list, importance_compare);
-	*ret = self->list;
-	return n;
 }

@@ -40,4 +40,16 @@ void alerts_tick (alerts_t *self, moment_t now);
  * first. Borrowed until the next call of any function here. Returns how many. */
 size_t alerts_list (alerts_t *self, moment_t now, Belfry__V1__Alert ***ret);
 
+/* The memory: what the next run of the collector has to know. */
+bool alerts_changed (const alerts_t *self);
+/* What changed since the last call. value: borrowed for the call; empty: that alert is no more. */
+typedef void alerts_remember_fn (void *arg, const char *fingerprint, span_t value);
+void alerts_remember (alerts_t *self, moment_t now, alerts_remember_fn *remember, void *arg);
+/* What an earlier run remembered of an alert about node (NULL: the cluster), and was not said to be no more;
+ * its moments move by shift. 0; -EINVAL: that is none; -ENOMEM. */
+int alerts_restore (alerts_t *self, const Belfry__V1__AlertMemory *memory, const rule_set_t *rules,
+        const node_t *node, int64_t shift, moment_t now);
+/* When all are restored, for each. */
+void alerts_restore_inhibited (alerts_t *self, const Belfry__V1__AlertMemory *memory, const node_t *node);
+
 #endif

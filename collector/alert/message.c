@@ -36,6 +36,8 @@ static void labels_put (labels_t *self, const char *key, const char *value)
 
 static void labels_clear (labels_t *self)
 {
+	if (!self->items)
+		return;
 	for (size_t i = 0; i < self->n; i++) {
 		free (self->items[i].key);
 		free (self->items[i].value);
@@ -97,51 +99,97 @@ static void replace (char **at, char *text)
 	*at = text;
 }
 
-int alert_adopt (alert_t *self, const rule_t *rule)
+/* All that is said of an alert beside its state; taken. */
+typedef struct {
+	char *name, *description, *runbook;
+	labels_t labels;
+	Belfry__V1__Label **pointers;
+} words_t;
+
+static int words_failed (words_t *words)
 {
-	labels_t labels = { 0 };
-	bool failed = false;
-	char *name = copy (rule->name, &failed), *description = copy (rule->description, &failed),
-	     *runbook = copy (rule->runbook_url, &failed);
-	Belfry__V1__Label **pointers = malloc (VALIDATE_LABELS_MAX * sizeof *pointers);
-	if (failed || !pointers || labels_make (self, rule, &labels)) {
-		free (name);
-		free (description);
-		free (runbook);
-		free (pointers);
-		return -ENOMEM;
-	}
+	labels_clear (&words->labels);
+	free (words->name);
+	free (words->description);
+	free (words->runbook);
+	free (words->pointers);
+	return -ENOMEM;
+}
+
+static void words_take (alert_t *self, const words_t *words)
+{
 	Belfry__V1__Alert *message = &self->message;
 	labels_t old = { self->labels, message->n_labels, false };
 	labels_clear (&old);
 	free (self->labels_p);
-	self->labels = labels.items;
-	self->labels_p = pointers;
-	for (size_t i = 0; i < labels.n; i++)
-		pointers[i] = &labels.items[i];
-	replace (&self->name, name);
-	replace (&self->description, description);
-	replace (&self->runbook, runbook);
+	self->labels = words->labels.items;
+	self->labels_p = words->pointers;
+	for (size_t i = 0; i < words->labels.n; i++)
+		words->pointers[i] = &words->labels.items[i];
+	replace (&self->name, words->name);
+	replace (&self->description, words->description);
+	replace (&self->runbook, words->runbook);
 	replace (&self->summary, NULL);
-	self->rule = rule;
-	message->n_labels = labels.n;
-	message->labels = pointers;
-	message->name = name;
-	message->description = borrow (description);
-	message->category = category_of (rule);
-	message->severity = (Belfry__V1__Severity) rule->severity;
+	message->n_labels = words->labels.n;
+	message->labels = words->pointers;
+	message->name = words->name;
+	message->description = borrow (words->description);
 	belfry__v1__label__init (&self->annotation);
 	self->annotation.key = borrow ("runbook_url");
-	self->annotation.value = borrow (runbook);
+	self->annotation.value = borrow (words->runbook);
 	self->annotation_p = &self->annotation;
-	message->n_annotations = runbook != NULL;
+	message->n_annotations = words->runbook != NULL;
 	message->annotations = &self->annotation_p;
+}
+
+int alert_adopt (alert_t *self, const rule_t *rule)
+{
+	bool failed = false;
+	words_t words = { .name = copy (rule->name, &failed),
+		.description = copy (rule->description, &failed),
+		.runbook = copy (rule->runbook_url, &failed),
+		.pointers = malloc (VALIDATE_LABELS_MAX * sizeof *words.pointers) };
+	if (failed || !words.pointers || labels_make (self, rule, &words.labels))
+		return words_failed (&words);
+	words_take (self, &words);
+	Belfry__V1__Alert *message = &self->message;
+	self->rule = rule;
+	message->category = category_of (rule);
+	message->severity = (Belfry__V1__Severity) rule->severity;
 	bool metric = rule->kind == RULE_METRIC;
 	message->has_threshold_case = metric ? BELFRY__V1__ALERT__HAS_THRESHOLD_THRESHOLD
 	                                     : BELFRY__V1__ALERT__HAS_THRESHOLD__NOT_SET;
 	message->threshold = metric ? rule->threshold : 0;
 	message->direction = metric ? (Belfry__V1__AlertDirection) rule->direction
 	                            : BELFRY__V1__ALERT_DIRECTION__ALERT_DIRECTION_UNSPECIFIED;
+	return 0;
+}
+
+int alert_adopt_message (alert_t *self, const Belfry__V1__Alert *said)
+{
+	bool failed = false;
+	const char *runbook = said->n_annotations ? said->annotations[0]->value : NULL;
+	words_t words = { .name = copy (said->name, &failed),
+		.description = copy (said->description[0] ? said->description : NULL, &failed),
+		.runbook = copy (runbook, &failed),
+		.labels = { .items = calloc (VALIDATE_LABELS_MAX, sizeof *words.labels.items) },
+		.pointers = malloc (VALIDATE_LABELS_MAX * sizeof *words.pointers) };
+	char *summary = copy (said->summary, &failed);
+	words.labels.failed = !words.labels.items;
+	for (size_t i = 0; i < said->n_labels && !words.labels.failed; i++)
+		labels_put (&words.labels, said->labels[i]->key, said->labels[i]->value);
+	if (failed || !words.pointers || words.labels.failed) {
+		free (summary);
+		return words_failed (&words);
+	}
+	words_take (self, &words);
+	self->summary = summary;
+	Belfry__V1__Alert *message = &self->message;
+	message->category = said->category;
+	message->severity = said->severity;
+	message->has_threshold_case = said->has_threshold_case;
+	message->threshold = said->threshold;
+	message->direction = said->direction;
 	return 0;
 }
 

@@ -51,8 +51,9 @@ typedef struct {
 
 static const char said_bye[] = "it said goodbye", said_good[] = "it said that it leaves for good",
                   is_back[] = "it speaks again", is_new[] = "another incarnation of it speaks",
-                  is_starved[] = "silent, and nothing says that it died", is_cut[] = "silent here, and peers hear it",
-                  has_died[] = "its agent's process ended", is_gone[] = "nothing of its host answers";
+                  is_starved[] = "silent, and nothing says that it died",
+                  is_cut[] = "silent here, and peers hear it", has_died[] = "its agent's process ended",
+                  is_gone[] = "nothing of its host answers";
 
 /* clang-format off */
 static const row_t rows[] = {
@@ -116,7 +117,8 @@ typedef struct {
 	uint64_t incarnation;
 	mono_t goodbye_at, flap_at, well_since; /* well_since: while ALIVE */
 	uint32_t flaps;
-	bool quiet; /* the suspicion began with silence */
+	bool quiet;   /* the suspicion began with silence */
+	bool unheard; /* well in an earlier run of this collector */
 	/* The node's clock against ours, by the fastest message: when something was made. */
 	int64_t offset_ns;
 	bool offset_known;
@@ -219,7 +221,7 @@ static bool witness_credible (void *arg, uint32_t witness)
 	if (witness >= self->n)
 		return false;
 	const watch_t *w = &self->watches[witness];
-	return w->state == ALIVE && w->delay_ns < DETECTOR_PAUSE_NS &&
+	return w->state == ALIVE && !w->unheard && w->delay_ns < DETECTOR_PAUSE_NS &&
 	       mono_since (self->now, w->well_since) >= DETECTOR_WELL_NS;
 }
 
@@ -269,6 +271,7 @@ static void apply (detector_t *self, uint32_t node, event_t event, moment_t now)
 		w->flap_at = now.mono;
 	}
 	w->state = row->next;
+	w->unheard = false;
 	w->well_since = now.mono;
 	self->deadlines[node] = deadline_of (w, now.mono);
 	self->verdict (self->arg, &verdict, now);
@@ -386,6 +389,16 @@ static void connection_note (detector_t *self, uint32_t node, const sign_t *sign
 		link_descriptor (self, node, descriptor);
 }
 
+/* It speaks on, as if nothing had been. */
+static void resume (detector_t *self, uint32_t node, moment_t now)
+{
+	watch_t *w = &self->watches[node];
+	const verdict_t verdict = { .node = node, .from = w->state, .to = w->state, .resumed = true };
+	w->unheard = false;
+	w->well_since = now.mono;
+	self->verdict (self->arg, &verdict, now);
+}
+
 int detector_heard (detector_t *self, uint32_t node, const sign_t *sign, moment_t now)
 {
 	watch_t *w;
@@ -416,12 +429,33 @@ int detector_heard (detector_t *self, uint32_t node, const sign_t *sign, moment_
 	if (said_bye_now && mono_since (now.mono, w->goodbye_at) > DETECTOR_GOODBYE_NS && sign->beat)
 		returned = true;
 	evidence->heard_at = now.mono;
+	if (w->unheard && !returned)
+		resume (self, node, now);
 	if (returned)
 		apply (self, node, RETURNED, now);
 	else if (w->state == REJOINED && sign->beat)
 		apply (self, node, BEAT, now);
 	else if (w->state != ALIVE)
 		apply (self, node, HEARD, now);
+	self->deadlines[node] = deadline_of (w, now.mono);
+	return 0;
+}
+
+int detector_restore (detector_t *self, uint32_t node, Belfry__V1__NodeState state, uint64_t incarnation,
+        uint64_t interval_ns, moment_t now)
+{
+	watch_t *w;
+	int r = watch_of (self, node, &w);
+	if (r)
+		return r;
+	w->state = state;
+	w->unheard = state == ALIVE || state == REJOINED;
+	w->incarnation = incarnation;
+	w->goodbye_at = now.mono;
+	/* Its silence begins when it had the time to find this collector again. */
+	w->evidence.heard_at = mono_add (now.mono, DETECTOR_SETTLE_NS);
+	w->evidence.interval_ns = interval_of (interval_ns);
+	patience_set (w);
 	self->deadlines[node] = deadline_of (w, now.mono);
 	return 0;
 }
@@ -515,9 +549,14 @@ void detector_tick (detector_t *self, moment_t now)
 	}
 }
 
-Belfry__V1__NodeState detector_state (const detector_t *self, uint32_t node)
+Belfry__V1__NodeState detector_known (const detector_t *self, uint32_t node)
 {
 	return node < self->n ? self->watches[node].state : UNKNOWN;
+}
+
+Belfry__V1__NodeState detector_state (const detector_t *self, uint32_t node)
+{
+	return node < self->n && !self->watches[node].unheard ? self->watches[node].state : UNKNOWN;
 }
 
 int64_t detector_paused_ns (const detector_t *self)

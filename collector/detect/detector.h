@@ -47,6 +47,7 @@ typedef struct {
 	int64_t detection_ns;      /* from the last sign of life */
 	sighting_t sightings[EVIDENCE_SIGHTINGS_MAX];
 	size_t n_sightings; /* 0 where the node itself spoke */
+	bool resumed;       /* it is as it was before this collector began again: nothing new, from is to */
 } verdict_t;
 
 typedef void detector_verdict_fn (void *arg, const verdict_t *verdict, moment_t now);
@@ -54,6 +55,11 @@ typedef void detector_verdict_fn (void *arg, const verdict_t *verdict, moment_t 
 /* 0 or -ENOMEM. */
 int detector_new (detector_verdict_fn *verdict, void *arg, moment_t now, detector_t **ret);
 void detector_destroy (detector_t **self_p);
+
+/* What an earlier run knew of node: its state, and how often it beats. One that was well then is UNKNOWN until
+ * it is heard, which resumes it, or its patience passes. Before anything else of it. 0 or -ENOMEM. */
+int detector_restore (detector_t *self, uint32_t node, Belfry__V1__NodeState state, uint64_t incarnation,
+        uint64_t interval_ns, moment_t now);
 
 /* A message that the node's agent itself sealed. */
 typedef struct {
@@ -79,6 +85,8 @@ int detector_testify (detector_t *self, uint32_t node, uint32_t witness,
 /* At least every DETECTOR_PAUSE_NS / 2, or the collector counts as having paused. */
 void detector_tick (detector_t *self, moment_t now);
 
+/* What it was last said to be: what detector_restore takes. */
+Belfry__V1__NodeState detector_known (const detector_t *self, uint32_t node);
 /* UNKNOWN for a node that was never heard. */
 Belfry__V1__NodeState detector_state (const detector_t *self, uint32_t node);
 /* How long the collector itself did not run, in all. */

@@ -12,7 +12,8 @@
 struct nodes {
 	node_t **list;    /* by index */
 	uint32_t *places; /* index + 1; twice as many as list has room */
-	uint32_t n, room, max;
+	node_t **changed; /* as much room as list */
+	uint32_t n, room, max, n_changed;
 	catalogues_t *catalogues;
 };
 
@@ -67,6 +68,7 @@ void nodes_destroy (nodes_t **self_p)
 	for (uint32_t i = 0; i < self->n; i++)
 		node_free (self->list[i], self->catalogues);
 	free (self->list);
+	free (self->changed);
 	free (self->places);
 	free (self);
 	*self_p = NULL;
@@ -108,13 +110,17 @@ static int nodes_grow (nodes_t *self)
 	uint32_t room = self->room ? self->room * 2 : 64;
 	uint32_t *places = calloc ((size_t) room * 2, sizeof *places);
 	node_t **list = places ? realloc (self->list, room * sizeof (node_t *)) : NULL;
-	if (!list) {
+	if (list)
+		self->list = list;
+	node_t **changed = list ? realloc (self->changed, room * sizeof (node_t *)) : NULL;
+	if (changed)
+		self->changed = changed;
+	if (!changed) {
 		free (places);
 		return -ENOMEM;
 	}
 	free (self->places);
 	self->places = places;
-	self->list = list;
 	self->room = room;
 	for (uint32_t i = 0; i < self->n; i++)
 		*place_of (self, span_of (list[i]->name, list[i]->name_size)) = i + 1;
@@ -150,6 +156,25 @@ int nodes_get (nodes_t *self, span_t name, node_t **ret)
 	return 0;
 }
 
+void nodes_remember (nodes_t *self, node_t *node)
+{
+	if (!node->remember)
+		self->changed[self->n_changed++] = node;
+	node->remember = true;
+}
+
+node_t *const *nodes_changed (const nodes_t *self, uint32_t *ret_n)
+{
+	*ret_n = self->n_changed;
+	return self->changed;
+}
+
+void nodes_remembered (nodes_t *self)
+{
+	while (self->n_changed)
+		self->changed[--self->n_changed]->remember = false;
+}
+
 int node_begin (node_t *self, uint64_t incarnation, uint64_t boot_nonce, bool from_first)
 {
 	account_t *account;
@@ -158,12 +183,23 @@ int node_begin (node_t *self, uint64_t incarnation, uint64_t boot_nonce, bool fr
 	self->lost_volatile_before += sequence_lost (&self->volatiles);
 	self->incarnation = incarnation;
 	self->boot_nonce = boot_nonce;
+	self->volatile_mark = 0;
 	sequence_init (&self->volatiles, SEQUENCE_INCREASING);
 	if (from_first)
 		sequence_begin (&self->volatiles, 1);
 	memset (self->binding, 0, sizeof self->binding);
 	self->welcomed = false;
 	return 0;
+}
+
+int node_note_volatile (node_t *self, uint64_t sequence)
+{
+	return sequence <= self->volatile_mark ? SEQUENCE_E_SEEN : sequence_note (&self->volatiles, sequence);
+}
+
+uint64_t node_newest_volatile (const node_t *self)
+{
+	return self->volatiles.newest > self->volatile_mark ? self->volatiles.newest : self->volatile_mark;
 }
 
 uint64_t node_lost_volatile (const node_t *self)
@@ -302,6 +338,14 @@ static int component_new (node_t *self, const char *name, span_t source, compone
 	self->components[self->n_components] = component;
 	*ret = &self->components[self->n_components++];
 	return 0;
+}
+
+int node_component_restore (node_t *self, const char *name, const char *source, component_t **ret)
+{
+	span_t from = span_str (source);
+	if (from.size > TOPIC_SOURCE_MAX || node_component_find (self, name))
+		return NODES_E_LIMIT;
+	return component_new (self, name, from, ret);
 }
 
 int node_component (node_t *self, const Belfry__V1__ComponentHealth *health, span_t source,

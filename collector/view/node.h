@@ -69,11 +69,14 @@ typedef struct node {
 	uint32_t index;
 	uint8_t name_size;
 	bool welcomed, ephemeral, want_catalogues, heard;
+	bool remember; /* something that survives a restart is another */
 	bool expected; /* the configuration names it */
 	char name[TOPIC_NODE_MAX + 1];
 
 	uint64_t incarnation, boot_nonce;
 	sequence_t volatiles;
+	uint64_t volatile_mark;        /* up to it an earlier run of the collector took them */
+	uint64_t volatile_remembered;  /* the newest that is in the memory */
 	ledger_t ledger;               /* of its durable events */
 	binding_t binding[2];          /* the older one first */
 	uint64_t lost_volatile_before; /* of earlier incarnations */
@@ -132,6 +135,12 @@ uint32_t nodes_count (const nodes_t *self);
 /* index below nodes_count, in the order in which they came. */
 node_t *nodes_at (const nodes_t *self, uint32_t index);
 
+/* What is to survive a restart changed. */
+void nodes_remember (nodes_t *self, node_t *node);
+/* Those for which that was said since the last nodes_remembered; borrowed until the next call. */
+node_t *const *nodes_changed (const nodes_t *self, uint32_t *ret_n);
+void nodes_remembered (nodes_t *self);
+
 enum { NODES_E_LIMIT = 1 };
 /* Finds or makes. 0; NODES_E_LIMIT - there are max already; -ENOMEM. */
 int nodes_get (nodes_t *self, span_t name, node_t **ret);
@@ -140,6 +149,9 @@ int nodes_get (nodes_t *self, span_t name, node_t **ret);
  * from_first: the collector knows that nothing of it was sent yet, so counting begins with 1. 0, or
  * -ENOMEM with nothing changed. */
 int node_begin (node_t *self, uint64_t incarnation, uint64_t boot_nonce, bool from_first);
+/* A volatile sequence of its present incarnation: 0, or SEQUENCE_E_SEEN. */
+int node_note_volatile (node_t *self, uint64_t sequence);
+uint64_t node_newest_volatile (const node_t *self);
 /* Lost volatile events, of all incarnations. */
 uint64_t node_lost_volatile (const node_t *self);
 /* Durable events that it surely sent and that are not journalled yet, of all incarnations. */
@@ -163,6 +175,8 @@ component_t *node_component_find (const node_t *self, const char *name);
 void node_beat (node_t *self, const Belfry__V1__Heartbeat *beat, mono_t now);
 /* Lets what is due bind. */
 void node_bind (node_t *self, mono_t now);
+/* What an earlier run knew of a component. 0; NODES_E_LIMIT; -ENOMEM. */
+int node_component_restore (node_t *self, const char *name, const char *source, component_t **ret);
 /* The detector's verdict: copies the evidence's words, NODE_EVIDENCE_MAX at most. */
 void node_verdict (node_t *self, Belfry__V1__NodeState state, Belfry__V1__NodeKind kind, uint64_t since_ns,
         const char *const *evidence, size_t n_evidence);

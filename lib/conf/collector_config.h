@@ -18,6 +18,10 @@ typedef struct {
 	struct collector_alerts {
 		conf_strings_t rules; /* file names or glob(7) patterns, for rule_set_load */
 	} alerts;
+	struct collector_journal {
+		int64_t retain_ns;
+		uint64_t size; /* bytes */
+	} journal;
 	conf_strings_t expected_nodes; /* who makes up the quorum; empty: whoever was seen */
 	uint64_t nodes_max;
 	int log_level; /* log_level_t */

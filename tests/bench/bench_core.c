@@ -1,6 +1,7 @@
 /* bench-core: what a message costs inside the collector, without a socket, on one core: the whole step,
  * and its parts one by one over the same messages. Prints one JSON object. */
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,15 @@ static void ignore_control (void *arg, span_t peer, span_t bytes)
 	(void) bytes;
 }
 
+static int no_read (void *arg, span_t peer, uint64_t id, const core_reading_t *asked)
+{
+	(void) arg;
+	(void) peer;
+	(void) id;
+	(void) asked;
+	return -ENOTSUP;
+}
+
 static void on_say (void *arg, int level, const char *text)
 {
 	(void) arg;
@@ -99,7 +109,7 @@ static void take_all (bench_t *self)
 static void begin (bench_t *self, size_t values)
 {
 	err_t err = { "" };
-	const core_port_t port = { self, ignore_publish, ignore_control, commit, on_say };
+	const core_port_t port = { self, ignore_publish, ignore_control, commit, no_read, on_say };
 	check (keyring_parse (keyring_text, sizeof keyring_text - 1, "keyring", &self->keyring, &err) == 0,
 	        err.text);
 	conf_errors_t errors = { 0 };

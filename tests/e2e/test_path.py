@@ -90,7 +90,7 @@ class Path(Case):
         while time.monotonic() < end and not (wanted <= {k[0] for k in seen} and sum(seen.values()) > 150):
             if not tap.poll(1000):
                 continue
-            topic, envelope = tap.recv_multipart()
+            topic, envelope, *mark = tap.recv_multipart()
             version, epoch, body, mac = split_envelope(envelope)
             self.assertEqual((version, epoch), (1, 1))
             channel, token, cluster, node, source, tail = topic.decode("ascii").split("/")
@@ -104,6 +104,7 @@ class Path(Case):
             self.assertIsNotNone(payload)
             self.assertEqual(event.UnknownFields().__len__() if hasattr(event, "UnknownFields") else 0, 0)
             delivery = getattr(header, "class")
+            self.assertEqual(len(mark), int(delivery == common_pb2.DELIVERY_CLASS_DURABLE), topic)
             if delivery in (common_pb2.DELIVERY_CLASS_VOLATILE, common_pb2.DELIVERY_CLASS_DURABLE) and channel != "fabric":
                 track = sequences.setdefault((node, header.incarnation, delivery), [])
                 track.append(header.sequence)

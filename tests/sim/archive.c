@@ -288,6 +288,45 @@ int archive_read (const archive_t *self, const journal_query_t *query, journal_v
 	return 0;
 }
 
+static int page_put (void *arg, const journal_entry_t *entry)
+{
+	core_page_t *page = arg;
+	journal_entry_t *entries =
+	        grown ((void *) (uintptr_t) page->entries, (page->n + 1) * sizeof *entries);
+	entries[page->n++] = *entry;
+	page->entries = entries;
+	return 0;
+}
+
+void archive_page (const archive_t *self, const core_reading_t *asked, core_page_t *ret)
+{
+	enum { MAX = 16 };
+	*ret = (core_page_t){ .n = 0 };
+	archive_figures (self, &ret->figures);
+	archive_read (self, &asked->query, page_put, ret, &ret->next, &ret->last);
+	if (!asked->chain)
+		return;
+	checkpoint_t *checkpoints = grown (NULL, (MAX + 1) * sizeof *checkpoints);
+	if (ret->n) {
+		archive_hash (self, ret->entries[0].mark.offset - 1, ret->anchor);
+		ret->n_checkpoints = archive_checkpoints (self, ret->entries[0].mark.offset,
+		        ret->entries[ret->n - 1].mark.offset, checkpoints, MAX);
+	}
+	const checkpoint_t *newest = self->n_checkpoints ? &self->checkpoints[self->n_checkpoints - 1] : NULL;
+	bool has =
+	        newest && ret->n_checkpoints && checkpoints[ret->n_checkpoints - 1].offset == newest->offset;
+	if (ret->last && newest && !has)
+		checkpoints[ret->n_checkpoints++] = *newest;
+	ret->checkpoints = checkpoints;
+}
+
+void archive_page_free (core_page_t *page)
+{
+	free ((void *) (uintptr_t) page->entries);
+	free ((void *) (uintptr_t) page->checkpoints);
+	*page = (core_page_t){ .n = 0 };
+}
+
 size_t archive_checkpoints (
         const archive_t *self, uint64_t first, uint64_t last, checkpoint_t *out, size_t max)
 {

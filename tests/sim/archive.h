@@ -4,6 +4,7 @@
 #ifndef TESTS_SIM_ARCHIVE_H
 #define TESTS_SIM_ARCHIVE_H
 
+#include "collector/core.h"
 #include "store/journal.h"
 
 typedef struct archive archive_t;
@@ -21,6 +22,10 @@ void archive_restore (const archive_t *self, journal_restore_fn *visit, void *ar
 void archive_figures (const archive_t *self, journal_figures_t *ret);
 int archive_read (const archive_t *self, const journal_query_t *query, journal_visit_fn *visit, void *arg,
         uint64_t *ret_next, bool *ret_last);
+/* What a shell of the collector's reads for core_read_done: entries are malloc'ed, and borrow from the
+ * archive until its next commit; page_free frees them. */
+void archive_page (const archive_t *self, const core_reading_t *asked, core_page_t *ret);
+void archive_page_free (core_page_t *page);
 size_t archive_checkpoints (
         const archive_t *self, uint64_t first, uint64_t last, checkpoint_t *out, size_t max);
 int archive_hash (const archive_t *self, uint64_t offset, uint8_t out[CHAIN_HASH_SIZE]);

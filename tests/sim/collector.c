@@ -35,6 +35,16 @@ typedef struct {
 	size_t n;
 } peer_conn_t;
 
+/* A reading under way. */
+typedef struct reading {
+	struct reading *next;
+	collector_t *self;
+	uint8_t peer[IDENTITY_SIZE];
+	uint64_t id;
+	bool chain;
+	core_page_t page;
+} reading_t;
+
 struct collector {
 	world_t *world;
 	host_t host;
@@ -58,6 +68,7 @@ struct collector {
 	uint64_t hello_next;
 	/* The journal, and the commit under way. */
 	archive_t *archive;
+	reading_t *readings;
 	journal_batch_t *batch;
 	uint64_t commits; /* only the newest counts */
 	int64_t slow_until;
@@ -146,12 +157,22 @@ static void port_commit (void *arg, journal_batch_t *batch)
 }
 
 /* The batch goes to the disk; its errno. */
-static int commit (collector_t *self, moment_t now)
+static int commit (collector_t *self, moment_t now, checkpoint_t *ret_checkpoint)
 {
 	journal_batch_t *batch = self->batch;
-	checkpoint_t checkpoint;
 	self->batch = NULL;
-	return archive_commit (self->archive, batch, now.wall, &checkpoint);
+	return archive_commit (self->archive, batch, now.wall, ret_checkpoint);
+}
+
+/* And the core hears of it. */
+static void commit_end (collector_t *self)
+{
+	moment_t now = now_of (self);
+	checkpoint_t checkpoint;
+	int r = commit (self, now, &checkpoint);
+	core_committed (self->core, r, r ? strerror (-r) : "", now);
+	if (checkpoint.offset)
+		core_checkpoint (self->core, &checkpoint, now);
 }
 
 static void on_commit (void *context, uint64_t number)
@@ -164,9 +185,39 @@ static void on_commit (void *context, uint64_t number)
 		sim_after (self->world->sim, NS_PER_MS, on_commit, self, number);
 		return;
 	}
-	int r = commit (self, now_of (self));
-	core_committed (self->core, r, r ? strerror (-r) : "", now_of (self));
+	commit_end (self);
 	core_flush (self->core, now_of (self));
+}
+
+static void on_read (void *context, uint64_t run)
+{
+	reading_t *reading = context;
+	collector_t *self = reading->self;
+	if (run == self->runs && process_runs (&self->process))
+		core_read_done (self->core, span_of (reading->peer, IDENTITY_SIZE), reading->id,
+		        reading->chain, 0, NULL, &reading->page);
+	reading_t **at = &self->readings;
+	while (*at != reading)
+		at = &(*at)->next;
+	*at = reading->next;
+	archive_page_free (&reading->page);
+	free (reading);
+}
+
+static int port_read (void *arg, span_t peer, uint64_t id, const core_reading_t *asked)
+{
+	collector_t *self = arg;
+	sim_t *sim = self->world->sim;
+	reading_t *reading = sim_alloc (sizeof *reading);
+	reading->self = self;
+	reading->next = self->readings;
+	self->readings = reading;
+	memcpy (reading->peer, peer.data, IDENTITY_SIZE);
+	reading->id = id;
+	reading->chain = asked->chain;
+	archive_page (self->archive, asked, &reading->page);
+	sim_after (sim, sim_between (sim, COMMIT_MIN_NS, COMMIT_MAX_NS), on_read, reading, self->runs);
+	return 0;
 }
 
 static void answer_take (collector_t *self, span_t bytes)
@@ -363,7 +414,8 @@ static void on_control (void *context, conn_t *conn, int descriptor, const span_
 		hostile_saw_control (self->world->hostile, parts[0]);
 	self->hello = hello != NULL;
 	self->hello_answered = false;
-	core_control (self->core, identity, parts[0], now_of (self));
+	core_control (
+	        self->core, &(core_peer_t){ .identity = identity, .name = "" }, parts[0], now_of (self));
 	self->hello = false;
 	core_flush (self->core, now_of (self));
 	if (hello) {
@@ -510,7 +562,7 @@ void collector_start (collector_t *self)
 		.rules = self->rules,
 		.journal = &figures,
 		.nodes_max = WORLD_NODES_MAX };
-	const core_port_t port = { self, port_publish, port_control, port_commit, port_say };
+	const core_port_t port = { self, port_publish, port_control, port_commit, port_read, port_say };
 	err_t err = { "" };
 	sim_trace (sim, "the collector starts as incarnation %" PRIu64, self->incarnation);
 	self->process.alive = true;
@@ -541,8 +593,9 @@ void collector_kill (collector_t *self)
 	self->steady_since = INT64_MAX;
 	self->ticks++;
 	/* What the disk had in hand it took, or not: nobody heard. */
+	checkpoint_t checkpoint;
 	if (self->batch && sim_chance (self->world->sim, 1, 2))
-		commit (self, now_of (self));
+		commit (self, now_of (self), &checkpoint);
 	self->batch = NULL;
 	self->commits++;
 	net_killed (self->world->net, &self->process);
@@ -565,8 +618,7 @@ void collector_stop (collector_t *self)
 		core_flush (self->core, now_of (self));
 		if (!self->batch)
 			break;
-		int r = commit (self, now_of (self));
-		core_committed (self->core, r, r ? strerror (-r) : "", now_of (self));
+		commit_end (self);
 	}
 	collector_kill (self);
 }
@@ -604,6 +656,12 @@ void collector_destroy (collector_t **self_p)
 		free (self->outlets[--self->n_outlets]);
 	core_destroy (&self->core);
 	model_destroy (&self->model);
+	while (self->readings) {
+		reading_t *next = self->readings->next;
+		archive_page_free (&self->readings->page);
+		free (self->readings);
+		self->readings = next;
+	}
 	archive_destroy (&self->archive);
 	rule_set_destroy (&self->rules);
 	belfry__v1__control__free_unpacked (self->answer, NULL);
@@ -656,7 +714,8 @@ Belfry__V1__Control *collector_ask (collector_t *self, Belfry__V1__Control *cont
 	belfry__v1__control__free_unpacked (self->answer, NULL);
 	self->answer = NULL;
 	self->snapshot = control->body_case == BELFRY__V1__CONTROL__BODY_SNAPSHOT_REQUEST;
-	core_control (self->core, span_of (viewer, IDENTITY_SIZE), span_of (bytes, size), now_of (self));
+	core_control (self->core, &(core_peer_t){ .identity = span_of (viewer, IDENTITY_SIZE), .name = "" },
+	        span_of (bytes, size), now_of (self));
 	self->snapshot = false;
 	free (bytes);
 	Belfry__V1__Control *answer = self->answer;

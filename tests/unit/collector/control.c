@@ -53,8 +53,8 @@ Test (control, garbage_is_refused_and_counted)
 	} garbage[] = { { "", 0 }, { "\xff\xff\xff\xff", 4 }, { "\x08\x63", 2 }, { "\x08\x01", 2 } };
 	for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
 		size_t before = fixture->n_answers;
-		core_control (fixture->core, span_of ("p", 1), span_of (garbage[i].bytes, garbage[i].size),
-		        fixture->now);
+		core_control (fixture->core, &(core_peer_t){ .identity = span_of ("p", 1), .name = "" },
+		        span_of (garbage[i].bytes, garbage[i].size), fixture->now);
 		cr_assert_eq (fixture->n_answers, before + 1);
 		cr_assert_eq (fixture_refused (fixture, REFUSAL_CONTROL), i + 1);
 	}
@@ -93,7 +93,8 @@ Test (control, every_flipped_bit_of_a_hello_is_refused)
 	cr_assert_eq (control_pack (&control, CONTROL_TO_COLLECTOR, signer->keyring, "n1", &bytes, &size), 0);
 	for (size_t bit = 0; bit < size * 8; bit++) {
 		bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
-		core_control (fixture->core, span_of ("p", 1), span_of (bytes, size), fixture->now);
+		core_control (fixture->core, &(core_peer_t){ .identity = span_of ("p", 1), .name = "" },
+		        span_of (bytes, size), fixture->now);
 		bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
 	}
 	free (bytes);
@@ -166,11 +167,7 @@ Test (control, a_welcomed_new_incarnation_counts_from_its_first)
 Test (control, what_this_release_cannot_do_is_refused)
 {
 	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
-	Belfry__V1__JournalRead read = BELFRY__V1__JOURNAL_READ__INIT;
 	Belfry__V1__Command command = BELFRY__V1__COMMAND__INIT;
-	control.body_case = BELFRY__V1__CONTROL__BODY_JOURNAL_READ;
-	control.journal_read = &read;
-	refused (fixture_ask (fixture, &control, NULL, NULL), "not_supported");
 	control.body_case = BELFRY__V1__CONTROL__BODY_COMMAND;
 	control.command = &command;
 	refused (fixture_ask (fixture, &control, NULL, NULL), "not_supported");
@@ -178,6 +175,34 @@ Test (control, what_this_release_cannot_do_is_refused)
 	control.body_case = BELFRY__V1__CONTROL__BODY_WELCOME;
 	control.welcome = &welcome;
 	refused (fixture_ask (fixture, &control, NULL, NULL), "control");
+}
+
+Test (control, a_clones_hello_does_not_take_the_connection)
+{
+	uint8_t *bytes;
+	size_t size;
+	cr_assert (hello ("n1", 1, 7, "", NULL));
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	Belfry__V1__Hello clone = BELFRY__V1__HELLO__INIT;
+	clone.cluster = borrow ("demo");
+	clone.node = control.node = borrow ("n1");
+	clone.incarnation = 1;
+	clone.boot_nonce = 8;
+	clone.wire_version = 1;
+	control.body_case = BELFRY__V1__CONTROL__BODY_HELLO;
+	control.hello = &clone;
+	cr_assert_eq (control_pack (&control, CONTROL_TO_COLLECTOR, signer->keyring, "n1", &bytes, &size), 0);
+	core_control (fixture->core, &(core_peer_t){ .identity = span_of ("clone", 5), .name = "" }, span_of (bytes, size), fixture->now);
+	free (bytes);
+	signer_lifecycle (
+	        signer, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTED, "", fixture->now);
+	cr_assert_eq (fixture_take (fixture, &signer->last), REFUSAL_NONE);
+	size_t newest = (fixture->n_answers - 1) % 512;
+	Belfry__V1__Control *ack = fixture_answer (fixture);
+	cr_assert_eq (ack->body_case, BELFRY__V1__CONTROL__BODY_ACK);
+	cr_assert_eq (fixture->answers[newest].peer_size, 5);
+	cr_assert_eq (memcmp (fixture->answers[newest].peer, "peer1", 5), 0);
+	belfry__v1__control__free_unpacked (ack, NULL);
 }
 
 /* The newest roster, or NULL; the caller frees it. */
@@ -262,7 +287,8 @@ Test (control, a_peer_report_is_kept_and_shown)
 	uint8_t *bytes;
 	size_t size, before = fixture->n_answers;
 	cr_assert_eq (control_pack (&control, CONTROL_TO_COLLECTOR, signer->keyring, "n1", &bytes, &size), 0);
-	core_control (fixture->core, span_of ("peer1", 5), span_of (bytes, size), fixture->now);
+	core_control (fixture->core, &(core_peer_t){ .identity = span_of ("peer1", 5), .name = "" },
+	        span_of (bytes, size), fixture->now);
 	free (bytes);
 	cr_assert_eq (fixture->n_answers, before, "a report needs no answer");
 	Belfry__V1__Control *status = fixture_status (fixture, "n1");

@@ -1,6 +1,7 @@
 #include "core_fixture.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -175,6 +176,22 @@ static void port_commit (void *arg, journal_batch_t *batch)
 	self->batch = batch;
 }
 
+static int port_read (void *arg, span_t peer, uint64_t id, const core_reading_t *asked)
+{
+	fixture_t *self = arg;
+	if (self->reading.busy)
+		return -EBUSY;
+	cr_assert_not (self->reading.asked);
+	self->reading.asked = true;
+	self->reading.chain = asked->chain;
+	self->reading.deadline_ms = asked->deadline_ms;
+	memcpy (self->reading.peer, peer.data, peer.size);
+	self->reading.peer_size = peer.size;
+	self->reading.id = id;
+	archive_page (self->archive, asked, &self->reading.page);
+	return 0;
+}
+
 static void port_say (void *arg, int level, const char *text)
 {
 	fixture_t *self = arg;
@@ -184,7 +201,7 @@ static void port_say (void *arg, int level, const char *text)
 
 core_port_t fixture_port (fixture_t *self)
 {
-	return (core_port_t){ self, port_publish, port_control, port_commit, port_say };
+	return (core_port_t){ self, port_publish, port_control, port_commit, port_read, port_say };
 }
 
 static struct rule_set *rules_parse (const char *text)
@@ -203,28 +220,56 @@ void fixture_rules (fixture_t *self, const char *text)
 	rule_set_destroy (&old);
 }
 
-fixture_t *fixture_new (bool keyed)
+static void core_begin (fixture_t *self)
 {
-	fixture_t *self = calloc (1, sizeof *self);
-	err_t err;
-	self->now = (moment_t){ { 1000 * NS_PER_S }, { INT64_C (1763973600) * NS_PER_S } };
-	self->keyring = keyed ? fixture_keyring (false) : NULL;
-	self->rules = rules_parse (NULL);
 	const core_port_t port = fixture_port (self);
 	journal_figures_t figures;
-	self->archive = archive_new (7);
+	err_t err;
 	archive_figures (self->archive, &figures);
 	const core_options_t options = { .cluster = "demo",
 		.name = "c1",
 		.version = "0.1.0",
-		.incarnation = 1,
+		.incarnation = ++self->incarnation,
 		.boot_nonce = 42,
 		.keyring = self->keyring,
 		.rules = self->rules,
 		.journal = &figures,
 		.nodes_max = 20 };
 	cr_assert_eq (core_new (&options, &port, self->now, &self->core, &err), 0, "%s", err.text);
+}
+
+static void on_restore (void *arg, const char *key, span_t value)
+{
+	fixture_t *self = arg;
+	core_restore (self->core, key, value);
+}
+
+fixture_t *fixture_new (bool keyed)
+{
+	fixture_t *self = calloc (1, sizeof *self);
+	self->now = (moment_t){ { 1000 * NS_PER_S }, { INT64_C (1763973600) * NS_PER_S } };
+	self->keyring = keyed ? fixture_keyring (false) : NULL;
+	self->rules = rules_parse (NULL);
+	self->archive = archive_new (7);
+	core_begin (self);
 	return self;
+}
+
+void fixture_restart (fixture_t *self, bool killed, int64_t down_ns)
+{
+	if (!killed) {
+		core_stopping (self->core, "restart", self->now);
+		fixture_flush (self);
+	}
+	core_destroy (&self->core);
+	self->batch = NULL;
+	/* Another boot has another monotonic clock. (Ahead of the last one: it is the signers' clock too.) */
+	self->now.mono.ns += 500000 * NS_PER_S;
+	self->now.wall.ns += down_ns;
+	core_begin (self);
+	archive_restore (self->archive, on_restore, self);
+	core_started (self->core, self->now);
+	fixture_flush (self);
 }
 
 void fixture_free (fixture_t *self)
@@ -269,6 +314,8 @@ void fixture_commit (fixture_t *self)
 	self->batch = NULL;
 	int r = archive_commit (self->archive, batch, self->now.wall, &checkpoint);
 	core_committed (self->core, r, r ? strerror (-r) : "", self->now);
+	if (checkpoint.offset)
+		core_checkpoint (self->core, &checkpoint, self->now);
 }
 
 void fixture_flush (fixture_t *self)
@@ -310,12 +357,22 @@ void fixture_resend (fixture_t *self, const signer_t *signer, const char *node, 
 	control.body_case = BELFRY__V1__CONTROL__BODY_RESEND;
 	control.resend = &resend;
 	cr_assert_eq (control_pack (&control, CONTROL_TO_COLLECTOR, signer->keyring, node, &bytes, &size), 0);
-	core_control (self->core, span_of ("peer1", 5), span_of (bytes, size), self->now);
+	core_control (self->core, &(core_peer_t){ .identity = span_of ("peer1", 5), .name = "" },
+	        span_of (bytes, size), self->now);
 	free (bytes);
 	free (topics);
 	free (frames);
 	free (pointers);
 	fixture_flush (self);
+}
+
+Belfry__V1__Control *fixture_read (fixture_t *self, Belfry__V1__JournalRead *asked)
+{
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	control.deadline_ms = 2000;
+	control.body_case = BELFRY__V1__CONTROL__BODY_JOURNAL_READ;
+	control.journal_read = asked;
+	return fixture_ask (self, &control, NULL, NULL);
 }
 
 Belfry__V1__Control *fixture_answer (const fixture_t *self)
@@ -377,9 +434,16 @@ Belfry__V1__Control *fixture_ask (
 	control->node = borrow (node ? node : "");
 	control->id = 77;
 	cr_assert_eq (control_pack (control, CONTROL_TO_COLLECTOR, keyring, node, &bytes, &size), 0);
-	core_control (self->core, span_of ("peer1", 5), span_of (bytes, size), self->now);
+	core_control (self->core, &(core_peer_t){ .identity = span_of ("peer1", 5), .name = "" },
+	        span_of (bytes, size), self->now);
 	free (bytes);
 	fixture_flush (self);
+	if (self->reading.asked) {
+		self->reading.asked = false;
+		core_read_done (self->core, span_of (self->reading.peer, self->reading.peer_size),
+		        self->reading.id, self->reading.chain, 0, NULL, &self->reading.page);
+		archive_page_free (&self->reading.page);
+	}
 	cr_assert_gt (self->n_answers, before, "every request is answered at once");
 	size_t i = before % 512;
 	Belfry__V1__Control *answer =

@@ -54,12 +54,21 @@ typedef struct {
 	journal_batch_t *batch; /* the commit that was asked for, or NULL */
 	bool hold_commits;      /* it is answered by fixture_commit only */
 	struct {
+		bool asked, chain, busy; /* busy: the next one is turned away */
+		uint8_t peer[16];
+		size_t peer_size;
+		uint64_t id;
+		uint32_t deadline_ms;
+		core_page_t page;
+	} reading;
+	struct {
 		uint8_t peer[16], *bytes;
 		size_t peer_size, size;
 	} answers[512];
 	size_t n_answers;
 	char said[64][512];
 	size_t n_said;
+	uint64_t incarnation;
 } fixture_t;
 
 /* With the shipped rules. */
@@ -77,9 +86,13 @@ refusal_t fixture_take (fixture_t *self, const message_t *message);
 /* Flushes, and commits what is asked for; while commits are held only what was asked for before. */
 void fixture_flush (fixture_t *self);
 void fixture_commit (fixture_t *self);
+/* The collector ends, with its goodbye or killed, and begins again down_ns later with what its journal has. */
+void fixture_restart (fixture_t *self, bool killed, int64_t down_ns);
 /* What node has sent again. oldest: as in Hello. */
 void fixture_resend (fixture_t *self, const signer_t *signer, const char *node, const message_t *messages,
         size_t n, uint64_t oldest);
+/* Asks the journal, as a viewer, and waits for what is answered; the caller frees it. */
+Belfry__V1__Control *fixture_read (fixture_t *self, Belfry__V1__JournalRead *asked);
 /* The newest answer, decoded; the caller frees it. */
 Belfry__V1__Control *fixture_answer (const fixture_t *self);
 /* The newest published event with that payload, decoded; the caller frees it. NULL: none. */

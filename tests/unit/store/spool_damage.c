@@ -246,7 +246,7 @@ Test (spool_damage, the_numbers_that_events_had_before_do_not_come_back)
 	cr_expect_neq (report.text[0], '\0');
 	cr_expect_eq (strstr (read_all (0), "1:"), strstr (seen, "1:"));
 	cr_expect_eq (strncmp (seen, "2:1", 3), 0, "%s", seen);
-	cr_expect_eq (spool_oldest_incarnation (spool, 0), 2);
+	cr_expect_eq (spool_oldest_incarnation (spool, 0, NULL), 2);
 }
 
 Test (spool_damage, an_event_that_cannot_be_read_is_a_gap_under_its_new_number)
