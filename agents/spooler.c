@@ -148,6 +148,7 @@ static void work (void *arg)
 	default:
 		self->result = spool_tick (self->spool, wall_now (), &self->err);
 	}
+	(void) spool_found (self->spool, &self->report);
 	spool_figures (self->spool, &self->fresh);
 	for (size_t i = 0; i < self->options.n_collectors; i++)
 		self->fresh_oldest[i].incarnation =
@@ -213,6 +214,8 @@ static void done (void *arg)
 	self->job = JOB_NONE;
 	self->figures = self->fresh;
 	memcpy (self->oldest, self->fresh_oldest, sizeof self->oldest);
+	if (self->report.text[0])
+		self->hooks.said (self->hooks.arg, &self->report);
 	switch (did) {
 	case JOB_OPEN:
 		self->works = self->result == 0;
@@ -221,8 +224,6 @@ static void done (void *arg)
 		else
 			failure_say (self, now);
 		self->again = self->works ? now : mono_add (now, AGAIN_NS);
-		if (self->report.text[0])
-			self->hooks.said (self->hooks.arg, &self->report);
 		break;
 	case JOB_COMMIT:
 		done_commit (self, now);
