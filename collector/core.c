@@ -434,6 +434,11 @@ void core_started (core_t *self, moment_t now)
 	        self->herald, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTED, "", now);
 }
 
+void core_alarm (core_t *self, const char *type, const char *text, moment_t now)
+{
+	herald_security (self->herald, type, NULL, text, now);
+}
+
 void core_stopping (core_t *self, const char *reason, moment_t now)
 {
 	herald_system (self->herald, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPING,

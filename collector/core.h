@@ -25,7 +25,7 @@ typedef struct {
 	uint32_t deadline_ms; /* so long the asker waits; 0: it does not say */
 } core_reading_t;
 
-enum { CORE_PAGE_BYTES = 512 * 1024 };
+enum { CORE_PAGE_BYTES = 512 * 1024, CORE_PAGE_CHECKPOINTS = 256 };
 
 /* What was read. Where chain was asked for: checkpoints are those of the entries' offsets, and the newest in
  * the last page; anchor is the hash before the first entry, zeros before the journal's first. */
@@ -118,6 +118,9 @@ void core_set_keyring (core_t *self, keyring_t *keyring);
 
 /* What an earlier run of this collector remembered, piece by piece, in any order; before core_started. */
 void core_restore (core_t *self, const char *key, span_t value);
+
+/* A security event that the shell found: what kind, and a sentence. */
+void core_alarm (core_t *self, const char *type, const char *text, moment_t now);
 
 /* The signed farewell: publishes SystemLifecycle stopping / stopped. started is said by
  * core_started, when the shell's sockets are bound. */

@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include "base/log.h"
+#include "collector/scribe.h"
 #include "net/actor.h"
 #include "net/loop.h"
 #include "wire/topic.h"
@@ -26,9 +27,11 @@ struct fabric {
 	link_t *intake, *outlet, *control;
 	link_monitor_t *monitor;
 	core_t *core;
+	scribe_t *scribe;
+	journal_report_t found;
 	frame_t held[BATCH][FRAMES]; /* taken: those from first_held to end_held are to be forwarded */
 	size_t first_held, end_held;
-	bool started, asked;
+	bool started;
 	size_t subscriptions; /* on-demand prefixes carried to the agents */
 	char stream_in[ENDPOINT_MAX], stream_out[ENDPOINT_MAX], control_at[ENDPOINT_MAX];
 	char reason[128];
@@ -77,26 +80,13 @@ static void port_publish (void *arg, span_t topic, span_t envelope, span_t mark)
 static void port_commit (void *arg, journal_batch_t *batch)
 {
 	fabric_t *self = arg;
-	(void) batch;
-	self->asked = true;
+	scribe_commit (self->scribe, batch);
 }
 
 static int port_read (void *arg, span_t peer, uint64_t id, const core_reading_t *asked)
 {
-	(void) arg;
-	(void) peer;
-	(void) id;
-	(void) asked;
-	return -ENOTSUP;
-}
-
-/* No disk keeps durable events yet: they go out without marks, and nobody is told that they are kept. */
-static void flush (fabric_t *self, moment_t now)
-{
-	core_flush (self->core, now);
-	if (self->asked)
-		core_committed (self->core, -ENOTSUP, "this build has no journal", now);
-	self->asked = false;
+	fabric_t *self = arg;
+	return scribe_read (self->scribe, peer, id, asked);
 }
 
 static void port_control (void *arg, span_t peer, span_t bytes)
@@ -112,6 +102,33 @@ static void port_say (void *arg, int level, const char *text)
 {
 	(void) arg;
 	log_write ((log_level_t) level, "collector", "%s", text);
+}
+
+/* The scribe's hooks. */
+
+static void on_committed (void *arg, int error, const char *text, moment_t now)
+{
+	fabric_t *self = arg;
+	core_committed (self->core, error, text, now);
+}
+
+static void on_checkpoint (void *arg, const checkpoint_t *checkpoint, moment_t now)
+{
+	fabric_t *self = arg;
+	core_checkpoint (self->core, checkpoint, now);
+}
+
+static void on_read (
+        void *arg, span_t peer, uint64_t id, bool chain, int error, const char *text, const core_page_t *page)
+{
+	fabric_t *self = arg;
+	core_read_done (self->core, peer, id, chain, error, text, page);
+}
+
+static void on_restore (void *arg, const char *key, span_t value)
+{
+	fabric_t *self = arg;
+	core_restore (self->core, key, value);
 }
 
 /* Handlers. */
@@ -132,7 +149,7 @@ static void on_monitor (void *arg, int fd, short revents)
 	(void) fd;
 	(void) revents;
 	take_ends (self, now);
-	flush (self, now);
+	core_flush (self->core, now);
 }
 
 /* Which connection brought a message costs a search and a number's text inside libzmq: who only sends
@@ -176,7 +193,7 @@ static void on_intake (void *arg, link_t *link)
 	}
 	forward_held (self);
 	self->first_held = self->end_held = 0;
-	flush (self, now);
+	core_flush (self->core, now);
 }
 
 /* A subscription is a frame that begins with 1 (or 0 when it ends). All are read, always; the XPUB
@@ -237,15 +254,24 @@ static void on_control (void *arg, link_t *link)
 	fabric_t *self = arg;
 	moment_t now = moment_now ();
 	control_batch (self, link, now);
-	flush (self, now);
+	core_flush (self->core, now);
+}
+
+/* The scribe's thread has something to say. */
+static void on_wake (void *arg)
+{
+	fabric_t *self = arg;
+	scribe_step (self->scribe);
+	core_flush (self->core, moment_now ());
 }
 
 static void on_tick (void *arg, int id, moment_t now)
 {
 	fabric_t *self = arg;
 	(void) id;
+	scribe_step (self->scribe);
 	core_tick (self->core, now);
-	flush (self, now);
+	core_flush (self->core, now);
 }
 
 /* The actor's body. */
@@ -266,13 +292,38 @@ static int bind_one (
 	return 0;
 }
 
+/* The journal, and the core over what it remembers. */
+static int core_begin (fabric_t *self, loop_t *loop, moment_t now, err_t *err)
+{
+	const core_port_t port = { self, port_publish, port_control, port_commit, port_read, port_say };
+	const scribe_hooks_t hooks = { self, on_committed, on_checkpoint, on_read };
+	core_options_t options = self->options.core;
+	int r = scribe_new (&self->options.journal, &hooks, loop, &self->scribe, &self->found, err);
+	if (r)
+		return r;
+	options.journal = scribe_figures (self->scribe);
+	if ((r = core_new (&options, &port, now, &self->core, err)))
+		return r;
+	loop_on_wake (loop, on_wake, self);
+	return scribe_restore (self->scribe, on_restore, self, err);
+}
+
+/* The first words: that it runs, and what is missing in its journal. */
+static void core_say (fabric_t *self, moment_t now)
+{
+	core_started (self->core, now);
+	if (self->found.text[0]) {
+		log_warning ("collector", "%s", self->found.text);
+		core_alarm (self->core, "journal", self->found.text, now);
+	}
+	core_flush (self->core, now);
+}
+
 static int fabric_start (void *arg, loop_t *loop, err_t *err)
 {
 	fabric_t *self = arg;
 	const fabric_options_t *options = &self->options;
-	const core_port_t port = { self, port_publish, port_control, port_commit, port_read, port_say };
-	moment_t now = moment_now ();
-	int r = core_new (&options->core, &port, now, &self->core, err);
+	int r = core_begin (self, loop, moment_now (), err);
 	if (r)
 		return r;
 	/* The intake takes nothing before it has subscribed, which is last. */
@@ -293,8 +344,7 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 	r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self);
 	if (r < 0)
 		return error_set (err, r, "the loop does not take its timer: %s", strerror (-r));
-	core_started (self->core, now);
-	flush (self, now);
+	core_say (self, moment_now ());
 	self->started = true;
 	return 0;
 }
@@ -333,14 +383,19 @@ static void fabric_command (void *arg, span_t bytes)
 	}
 }
 
+/* The farewell goes through the journal like everything durable: what is under way, then what gathered. */
+static void core_end (fabric_t *self)
+{
+	core_stopping (self->core, self->reason, moment_now ());
+	for (int i = 0; i < 3 && scribe_finish (self->scribe); i++)
+		core_flush (self->core, moment_now ());
+}
+
 static void fabric_stop (void *arg, loop_t *loop)
 {
 	fabric_t *self = arg;
-	if (self->started) {
-		moment_t now = moment_now ();
-		core_stopping (self->core, self->reason, now);
-		flush (self, now);
-	}
+	if (self->started)
+		core_end (self);
 	if (self->monitor)
 		loop_remove_fd (loop, link_monitor_descriptor (self->monitor));
 	link_monitor_destroy (&self->monitor);
@@ -350,7 +405,11 @@ static void fabric_stop (void *arg, loop_t *loop)
 			loop_remove_link (loop, *links[i]);
 		link_destroy (links[i]);
 	}
-	core_destroy (&self->core);
+	/* A thread that hangs in the disk has the batch that lies in the core. */
+	if (scribe_destroy (&self->scribe))
+		core_destroy (&self->core);
+	else
+		log_error ("collector", "the disk of the journal does not answer; ending without it");
 }
 
 static void fabric_free (fabric_t *self)

@@ -1,5 +1,5 @@
 /* fabric.h - the collector's shell: one actor with the intake (XSUB), the outlet (XPUB), the control
- * server (ROUTER), the intake's monitor and one loop. It moves bytes between them and the core
+ * server (ROUTER), the intake's monitor, the journal's scribe and one loop. It moves bytes between them and the core
  * (core.h), and decides nothing but which subscriptions go on to the agents. */
 
 #ifndef COLLECTOR_FABRIC_H
@@ -13,6 +13,7 @@ typedef struct fabric fabric_t;
 typedef struct {
 	net_context_t *context;                       /* borrowed */
 	const char *stream_in, *stream_out, *control; /* endpoints to bind, borrowed for the call */
+	journal_options_t journal;                    /* borrowed for the call */
 	core_options_t core;                 /* its keyring and rules are taken, also when fabric_new fails */
 	void (*keyring_free) (keyring_t **); /* frees a keyring that was taken */
 	void (*rules_free) (struct rule_set **); /* frees rules that were taken; may be NULL */
