@@ -86,6 +86,19 @@ static void node_json (json_writer_t *json, const Belfry__V1__NodeView *node)
 	json_write_end_object (json);
 }
 
+static void subscriber_json (json_writer_t *json, const Belfry__V1__Subscriber *subscriber)
+{
+	json_write_begin_object (json);
+	json_write_key_string (json, "address", subscriber->address);
+	if (subscriber->user[0])
+		json_write_key_string (json, "user", subscriber->user);
+	json_write_key_moment (json, "since", subscriber->since_ns);
+	json_write_key_u64 (json, "subscriptions", subscriber->subscriptions);
+	json_write_key_u64 (json, "queued_bytes", subscriber->queued_bytes);
+	json_write_key_bool (json, "slow", subscriber->slow);
+	json_write_end_object (json);
+}
+
 void status_json (buffer_t *line, const Belfry__V1__StatusReply *status)
 {
 	char text[ENUM_TEXT_MAX];
@@ -109,6 +122,11 @@ void status_json (buffer_t *line, const Belfry__V1__StatusReply *status)
 	json_write_begin_array (&json);
 	for (size_t i = 0; i < status->n_alerts; i++)
 		alert_json (&json, status->alerts[i]);
+	json_write_end_array (&json);
+	json_write_key (&json, "subscribers");
+	json_write_begin_array (&json);
+	for (size_t i = 0; i < status->n_subscribers; i++)
+		subscriber_json (&json, status->subscribers[i]);
 	json_write_end_array (&json);
 	json_write_key (&json, "refusals");
 	json_write_begin_object (&json);

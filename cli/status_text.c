@@ -1,5 +1,6 @@
 #include "cli/alert_view.h"
 #include "cli/status_view.h"
+#include "base/size.h"
 #include "cli/table.h"
 #include "wire/describe.h"
 
@@ -200,6 +201,38 @@ static void refusals_text (const output_t *output, const Belfry__V1__StatusReply
 	putc ('\n', output->out);
 }
 
+static const table_column_t subscriber_columns[] = { { "SLOW SUBSCRIBER", false, 0 }, { "USER", false, 2 },
+	{ "SUBSCRIPTIONS", true, 3 }, { "SINCE", true, 1 }, { "QUEUED", true, 0 } };
+
+/* Those that do not keep up: all others are none of a person's business. */
+static int subscribers_text (const output_t *output, const Belfry__V1__StatusReply *status)
+{
+	char since[DURATION_TEXT_MAX], queued[SIZE_TEXT_MAX];
+	table_t *table;
+	size_t n = 0;
+	int r = table_new (
+	        subscriber_columns, sizeof subscriber_columns / sizeof *subscriber_columns, &table);
+	if (r)
+		return r;
+	for (size_t i = 0; i < status->n_subscribers; i++) {
+		const Belfry__V1__Subscriber *subscriber = status->subscribers[i];
+		if (!subscriber->slow)
+			continue;
+		n++;
+		table_put (table, STYLE_YELLOW, "%s", subscriber->address);
+		table_put (table, STYLE_PLAIN, "%s", subscriber->user);
+		table_put (table, STYLE_PLAIN, "%llu", (unsigned long long) subscriber->subscriptions);
+		table_put (table, STYLE_PLAIN, "%s", age_text (status->now_ns, subscriber->since_ns, since));
+		table_put (table, STYLE_PLAIN, "%s", size_format ((double) subscriber->queued_bytes, queued));
+	}
+	if (n) {
+		putc ('\n', output->out);
+		r = table_print (table, output, 0);
+	}
+	table_destroy (&table);
+	return r;
+}
+
 static const table_column_t peer_columns[] = { { "SEES", false, 0 }, { "STATE", false, 0 },
 	{ "RTT", true, 0 }, { "LAST ANSWER", true, 0 } };
 
@@ -287,6 +320,8 @@ int status_text (const output_t *output, const Belfry__V1__StatusReply *status, 
 		r = components_text (output, status, node != NULL);
 	if (!r)
 		r = alerts_text (output, status);
+	if (!r)
+		r = subscribers_text (output, status);
 	if (!r && !node)
 		refusals_text (output, status);
 	return r;

@@ -20,6 +20,7 @@
 #include "collector/memory.h"
 #include "collector/arrivals.h"
 #include "collector/uptake.h"
+#include "collector/usher.h"
 #include "collector/verdicts.h"
 #include "collector/view/view.h"
 
@@ -37,6 +38,7 @@ struct core {
 	detector_t *detector;
 	verdicts_t *verdicts;
 	alerts_t *alerts;
+	usher_t *usher;
 	committer_t *committer;
 	memory_t *memory;
 	const struct rule_set *rules;
@@ -229,6 +231,7 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 	                 &self->control)) ||
 	        (r = detector_new (on_verdict, self, now, &self->detector)) ||
 	        (r = verdicts_new (view, self->herald, self->links, &self->verdicts)) ||
+	        (r = usher_new (view, self->herald, &self->port, &self->usher)) ||
 	        (r = alerts_new (view, options->rules, on_alert, self, now, &self->alerts)) ||
 	        (r = memory_new (view, self->detector, self->alerts, now, &self->memory)) ||
 	        (r = arrivals_new (
@@ -262,6 +265,7 @@ void core_destroy (core_t **self_p)
 	arrivals_destroy (&self->arrivals);
 	memory_destroy (&self->memory);
 	alerts_destroy (&self->alerts);
+	usher_destroy (&self->usher);
 	verdicts_destroy (&self->verdicts);
 	detector_destroy (&self->detector);
 	control_destroy (&self->control);
@@ -306,6 +310,21 @@ void core_dropped (core_t *self, core_drop_t what)
 		counters->subscription_dropped++;
 		break;
 	}
+}
+
+void core_watch_subscribers (core_t *self, const subscribers_t *subscribers)
+{
+	self->view.subscribers = subscribers;
+}
+
+void core_subscriber_over (core_t *self, const subscriber_t *subscriber, moment_t now)
+{
+	usher_over (self->usher, subscriber, now);
+}
+
+void core_subscriber_slow (core_t *self, const subscriber_t *subscriber, moment_t now)
+{
+	usher_slow (self->usher, subscriber, now);
 }
 
 void core_disconnected (core_t *self, int descriptor, moment_t now)
@@ -370,6 +389,7 @@ void core_tick (core_t *self, moment_t now)
 	verdicts_tick (self->verdicts, now);
 	alerts_tick (self->alerts, now);
 	links_tick (self->links, now);
+	usher_tick (self->usher);
 	herald_tick (self->herald, now);
 	if (now.mono.ns >= self->expire_due.ns) {
 		self->expire_due = mono_add (now.mono, EXPIRE_NS);
@@ -407,6 +427,11 @@ void core_read_done (core_t *self, span_t peer, uint64_t id, bool chain, int err
 	control_read_done (self->control, peer, id, chain, error, text, page);
 }
 
+void core_alarm (core_t *self, const char *type, const char *text, moment_t now)
+{
+	herald_security (self->herald, type, NULL, text, now);
+}
+
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now)
 {
 	self->rules = rules;
@@ -432,11 +457,6 @@ void core_started (core_t *self, moment_t now)
 	self->started = true;
 	herald_system (
 	        self->herald, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTED, "", now);
-}
-
-void core_alarm (core_t *self, const char *type, const char *text, moment_t now)
-{
-	herald_security (self->herald, type, NULL, text, now);
 }
 
 void core_stopping (core_t *self, const char *reason, moment_t now)

@@ -92,6 +92,14 @@ typedef enum {
 } core_drop_t;
 void core_dropped (core_t *self, core_drop_t what);
 
+/* Who subscribes at the outlet, as the shell keeps it (subscribers.h): borrowed until NULL is given. Then
+ * that one of them went over a budget, or became slow or no longer so. */
+struct subscribers;
+struct subscriber;
+void core_watch_subscribers (core_t *self, const struct subscribers *subscribers);
+void core_subscriber_over (core_t *self, const struct subscriber *subscriber, moment_t now);
+void core_subscriber_slow (core_t *self, const struct subscriber *subscriber, moment_t now);
+
 /* A connection of the intake ended. */
 void core_disconnected (core_t *self, int descriptor, moment_t now);
 
@@ -112,15 +120,15 @@ void core_checkpoint (core_t *self, const checkpoint_t *checkpoint, moment_t now
 void core_read_done (core_t *self, span_t peer, uint64_t id, bool chain, int error, const char *text,
         const core_page_t *page);
 
+/* Something about this collector itself that belongs into a security event. type: a stable word. */
+void core_alarm (core_t *self, const char *type, const char *text, moment_t now);
+
 /* SIGHUP. Alerts of rules that are no more resolve; node keys are looked up anew. */
 void core_set_rules (core_t *self, const struct rule_set *rules, moment_t now);
 void core_set_keyring (core_t *self, keyring_t *keyring);
 
 /* What an earlier run of this collector remembered, piece by piece, in any order; before core_started. */
 void core_restore (core_t *self, const char *key, span_t value);
-
-/* A security event that the shell found: what kind, and a sentence. */
-void core_alarm (core_t *self, const char *type, const char *text, moment_t now);
 
 /* The signed farewell: publishes SystemLifecycle stopping / stopped. started is said by
  * core_started, when the shell's sockets are bound. */

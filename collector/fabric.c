@@ -11,15 +11,15 @@
 #include <poll.h>
 
 #include "base/log.h"
+#include "collector/outlet.h"
 #include "collector/scribe.h"
 #include "net/actor.h"
 #include "net/loop.h"
-#include "wire/topic.h"
 
-enum { BATCH = 256, ENDPOINT_MAX = 160, SUBSCRIPTIONS_MAX = 4096 };
+enum { BATCH = 256, ENDPOINT_MAX = 160 };
 enum { FRAMES = 2 }; /* topic and envelope; peer and request */
 
-static const int64_t tick_ns = 20 * NS_PER_MS;
+static const int64_t tick_ns = 20 * NS_PER_MS, look_ns = NS_PER_S, stop_step_ns = 50 * NS_PER_MS;
 
 struct fabric {
 	fabric_options_t options;
@@ -28,11 +28,10 @@ struct fabric {
 	link_monitor_t *monitor;
 	core_t *core;
 	scribe_t *scribe;
-	journal_report_t found;
 	frame_t held[BATCH][FRAMES]; /* taken: those from first_held to end_held are to be forwarded */
 	size_t first_held, end_held;
+	outlet_t *subscribers; /* at the outlet */
 	bool started;
-	size_t subscriptions; /* on-demand prefixes carried to the agents */
 	char stream_in[ENDPOINT_MAX], stream_out[ENDPOINT_MAX], control_at[ENDPOINT_MAX];
 	char reason[128];
 };
@@ -40,17 +39,6 @@ struct fabric {
 /* Everything but what is sent only while somebody listens: `logging/` would hold `logging/debug/`. */
 static const char *const prefixes[] = { "system/", "health/", "metrics/", "lifecycle/", "alerts/", "audit/",
 	"security/", "logging/info/", "logging/warning/", "logging/error/", "logging/critical/", "fabric/" };
-
-static bool prefix_on_demand (span_t prefix)
-{
-	static const char *const roots[] = { "diagnostics/", "logging/debug/" };
-	for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
-		size_t size = strlen (roots[i]);
-		if (prefix.size >= size && memcmp (prefix.data, roots[i], size) == 0)
-			return prefix.size <= TOPIC_SIZE_MAX;
-	}
-	return false;
-}
 
 /* What was taken goes on a batch at a time: message by message ZeroMQ's I/O thread would be woken for
  * each, and write each by itself. */
@@ -86,7 +74,14 @@ static void port_commit (void *arg, journal_batch_t *batch)
 static int port_read (void *arg, span_t peer, uint64_t id, const core_reading_t *asked)
 {
 	fabric_t *self = arg;
-	return scribe_read (self->scribe, peer, id, asked);
+	return scribe_read (self->scribe, peer, id, asked, mono_now ());
+}
+
+/* The end of whatever was taken: what is to be committed goes to the disk, what came of it is answered. */
+static void flush (fabric_t *self, moment_t now)
+{
+	core_flush (self->core, now);
+	scribe_poll (self->scribe, now.mono);
 }
 
 static void port_control (void *arg, span_t peer, span_t bytes)
@@ -106,16 +101,19 @@ static void port_say (void *arg, int level, const char *text)
 
 /* The scribe's hooks. */
 
-static void on_committed (void *arg, int error, const char *text, moment_t now)
+static void on_committed (void *arg, int error, const char *text)
 {
 	fabric_t *self = arg;
+	moment_t now = moment_now ();
 	core_committed (self->core, error, text, now);
+	/* What gathered meanwhile goes at once. */
+	core_flush (self->core, now);
 }
 
-static void on_checkpoint (void *arg, const checkpoint_t *checkpoint, moment_t now)
+static void on_checkpoint (void *arg, const checkpoint_t *checkpoint)
 {
 	fabric_t *self = arg;
-	core_checkpoint (self->core, checkpoint, now);
+	core_checkpoint (self->core, checkpoint, moment_now ());
 }
 
 static void on_read (
@@ -125,13 +123,14 @@ static void on_read (
 	core_read_done (self->core, peer, id, chain, error, text, page);
 }
 
-static void on_restore (void *arg, const char *key, span_t value)
+/* Handlers. */
+
+static void on_wake (void *arg)
 {
 	fabric_t *self = arg;
-	core_restore (self->core, key, value);
+	if (self->started)
+		flush (self, moment_now ());
 }
-
-/* Handlers. */
 
 static void take_ends (fabric_t *self, moment_t now)
 {
@@ -149,7 +148,7 @@ static void on_monitor (void *arg, int fd, short revents)
 	(void) fd;
 	(void) revents;
 	take_ends (self, now);
-	core_flush (self->core, now);
+	flush (self, now);
 }
 
 /* Which connection brought a message costs a search and a number's text inside libzmq: who only sends
@@ -193,41 +192,14 @@ static void on_intake (void *arg, link_t *link)
 	}
 	forward_held (self);
 	self->first_held = self->end_held = 0;
-	core_flush (self->core, now);
+	flush (self, now);
 }
 
-/* A subscription is a frame that begins with 1 (or 0 when it ends). All are read, always; the XPUB
- * passes on only the first and the last of each prefix, so nothing has to be counted here. */
 static void on_outlet (void *arg, link_t *link)
 {
 	fabric_t *self = arg;
-	for (int i = 0; i < BATCH; i++) {
-		frame_t frame = { 0 };
-		size_t n = 0;
-		int r = link_receive (link, &frame, 1, &n);
-		if (r == -EAGAIN)
-			return;
-		span_t bytes = r ? span_of (NULL, 0) : frame_bytes (&frame);
-		if (bytes.size > 1) {
-			const uint8_t *first = bytes.data;
-			span_t prefix = span_of (first + 1, bytes.size - 1);
-			bool wanted = *first == 1;
-			if (*first <= 1 && prefix_on_demand (prefix)) {
-				if (!wanted) {
-					self->subscriptions -= self->subscriptions > 0;
-					link_unsubscribe (self->intake, prefix);
-				} else if (self->subscriptions < SUBSCRIPTIONS_MAX) {
-					self->subscriptions++;
-					link_subscribe (self->intake, prefix);
-				} else {
-					core_dropped (self->core, CORE_DROP_SUBSCRIPTION);
-				}
-			}
-		}
-		frame_close (&frame);
-		if (r && r != -EMSGSIZE)
-			return;
-	}
+	(void) link;
+	outlet_take (self->subscribers, moment_now ());
 }
 
 static void control_batch (fabric_t *self, link_t *link, moment_t now)
@@ -254,24 +226,22 @@ static void on_control (void *arg, link_t *link)
 	fabric_t *self = arg;
 	moment_t now = moment_now ();
 	control_batch (self, link, now);
-	core_flush (self->core, now);
-}
-
-/* The scribe's thread has something to say. */
-static void on_wake (void *arg)
-{
-	fabric_t *self = arg;
-	scribe_step (self->scribe);
-	core_flush (self->core, moment_now ());
+	flush (self, now);
 }
 
 static void on_tick (void *arg, int id, moment_t now)
 {
 	fabric_t *self = arg;
 	(void) id;
-	scribe_step (self->scribe);
 	core_tick (self->core, now);
-	core_flush (self->core, now);
+	flush (self, now);
+}
+
+static void on_look (void *arg, int id, moment_t now)
+{
+	fabric_t *self = arg;
+	(void) id;
+	outlet_look (self->subscribers, now);
 }
 
 /* The actor's body. */
@@ -292,38 +262,36 @@ static int bind_one (
 	return 0;
 }
 
-/* The journal, and the core over what it remembers. */
-static int core_begin (fabric_t *self, loop_t *loop, moment_t now, err_t *err)
+static void on_memory (void *arg, const char *key, span_t value)
 {
-	const core_port_t port = { self, port_publish, port_control, port_commit, port_read, port_say };
-	const scribe_hooks_t hooks = { self, on_committed, on_checkpoint, on_read };
-	core_options_t options = self->options.core;
-	int r = scribe_new (&self->options.journal, &hooks, loop, &self->scribe, &self->found, err);
-	if (r)
-		return r;
-	options.journal = scribe_figures (self->scribe);
-	if ((r = core_new (&options, &port, now, &self->core, err)))
-		return r;
-	loop_on_wake (loop, on_wake, self);
-	return scribe_restore (self->scribe, on_restore, self, err);
+	fabric_t *self = arg;
+	core_restore (self->core, key, value);
 }
 
-/* The first words: that it runs, and what is missing in its journal. */
-static void core_say (fabric_t *self, moment_t now)
+/* The journal first: what it knows the core begins with. */
+static int journal_start (fabric_t *self, loop_t *loop, journal_report_t *report, err_t *err)
 {
-	core_started (self->core, now);
-	if (self->found.text[0]) {
-		log_warning ("collector", "%s", self->found.text);
-		core_alarm (self->core, "journal", self->found.text, now);
-	}
-	core_flush (self->core, now);
+	const scribe_hooks_t hooks = { self, on_committed, on_checkpoint, on_read };
+	const core_port_t port = { self, port_publish, port_control, port_commit, port_read, port_say };
+	core_options_t core = self->options.core;
+	journal_figures_t figures;
+	int r = scribe_new (&self->options.journal, loop, &hooks, &self->scribe, report, err);
+	if (r)
+		return r;
+	if (report->text[0])
+		log_warning ("collector", "%s", report->text);
+	scribe_figures (self->scribe, &figures);
+	core.journal = &figures;
+	r = core_new (&core, &port, moment_now (), &self->core, err);
+	return r ? r : scribe_restore (self->scribe, on_memory, self, err);
 }
 
 static int fabric_start (void *arg, loop_t *loop, err_t *err)
 {
 	fabric_t *self = arg;
 	const fabric_options_t *options = &self->options;
-	int r = core_begin (self, loop, moment_now (), err);
+	journal_report_t report;
+	int r = journal_start (self, loop, &report, err);
 	if (r)
 		return r;
 	/* The intake takes nothing before it has subscribed, which is last. */
@@ -336,16 +304,22 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 		return r;
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes && !r; i++)
 		r = link_subscribe (self->intake, span_str (prefixes[i]));
-	if (r || (r = loop_add_link (loop, self->outlet, on_outlet, self)) ||
+	if (r || (r = outlet_new (self->outlet, self->intake, self->core, &self->subscribers)) ||
+	        (r = loop_add_link (loop, self->outlet, on_outlet, self)) ||
 	        (r = loop_add_link (loop, self->control, on_control, self)) ||
 	        (r = loop_add_link (loop, self->intake, on_intake, self)) ||
 	        (r = loop_add_fd (loop, link_monitor_descriptor (self->monitor), POLLIN, on_monitor, self)))
 		return error_set (err, r, "the loop does not take its links: %s", strerror (-r));
-	r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self);
-	if (r < 0)
+	if ((r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self)) < 0 ||
+	        (r = loop_add_timer (loop, look_ns, look_ns, on_look, self)) < 0)
 		return error_set (err, r, "the loop does not take its timer: %s", strerror (-r));
-	core_say (self, moment_now ());
+	loop_on_wake (loop, on_wake, self);
+	moment_t now = moment_now ();
+	core_started (self->core, now);
+	if (report.lost_first)
+		core_alarm (self->core, "journal", report.text, now);
 	self->started = true;
+	flush (self, now);
 	return 0;
 }
 
@@ -383,21 +357,29 @@ static void fabric_command (void *arg, span_t bytes)
 	}
 }
 
-/* The farewell goes through the journal like everything durable: what is under way, then what gathered. */
-static void core_end (fabric_t *self)
+/* It goes out when the journal has it, or without a mark when the disk does not answer. */
+static void farewell (fabric_t *self)
 {
-	core_stopping (self->core, self->reason, moment_now ());
-	for (int i = 0; i < 3 && scribe_finish (self->scribe); i++)
-		core_flush (self->core, moment_now ());
+	moment_t now = moment_now ();
+	mono_t until = mono_add (now.mono, FABRIC_PATIENCE_NS);
+	core_stopping (self->core, self->reason, now);
+	flush (self, now);
+	while (scribe_commits (self->scribe) && now.mono.ns < until.ns) {
+		scribe_finish (self->scribe, stop_step_ns);
+		now = moment_now ();
+		flush (self, now);
+	}
 }
 
 static void fabric_stop (void *arg, loop_t *loop)
 {
 	fabric_t *self = arg;
 	if (self->started)
-		core_end (self);
+		farewell (self);
+	loop_on_wake (loop, NULL, NULL);
 	if (self->monitor)
 		loop_remove_fd (loop, link_monitor_descriptor (self->monitor));
+	outlet_destroy (&self->subscribers);
 	link_monitor_destroy (&self->monitor);
 	link_t **links[] = { &self->intake, &self->control, &self->outlet };
 	for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
@@ -405,11 +387,9 @@ static void fabric_stop (void *arg, loop_t *loop)
 			loop_remove_link (loop, *links[i]);
 		link_destroy (links[i]);
 	}
-	/* A thread that hangs in the disk has the batch that lies in the core. */
-	if (scribe_destroy (&self->scribe))
+	/* The batch under way is the core's: with a disk that hangs both stay as they are. */
+	if (scribe_destroy (&self->scribe, stop_step_ns))
 		core_destroy (&self->core);
-	else
-		log_error ("collector", "the disk of the journal does not answer; ending without it");
 }
 
 static void fabric_free (fabric_t *self)

@@ -1,6 +1,6 @@
 /* fabric.h - the collector's shell: one actor with the intake (XSUB), the outlet (XPUB), the control
- * server (ROUTER), the intake's monitor, the journal's scribe and one loop. It moves bytes between them and the core
- * (core.h), and decides nothing but which subscriptions go on to the agents. */
+ * server (ROUTER), the intake's monitor, the journal behind the scribe, and one loop. It moves bytes between
+ * them and the core (core.h); outlet.h has the outlet's subscriptions. */
 
 #ifndef COLLECTOR_FABRIC_H
 #define COLLECTOR_FABRIC_H
@@ -9,6 +9,9 @@
 #include "net/link.h"
 
 typedef struct fabric fabric_t;
+
+/* For the disk, at the end: longer than what makes the core publish without it. */
+#define FABRIC_PATIENCE_NS (4 * NS_PER_S)
 
 typedef struct {
 	net_context_t *context;                       /* borrowed */
@@ -22,8 +25,8 @@ typedef struct {
 /* Binds and starts. When it returns 0 the collector answers. Else negative errno, with err naming
  * the endpoint. */
 int fabric_new (const fabric_options_t *options, fabric_t **ret, err_t *err);
-/* Says goodbye on the stream (SystemLifecycle stopping and stopped, with the reason), closes, joins.
- * NULL-safe. */
+/* Says goodbye on the stream (SystemLifecycle stopping and stopped, with the reason), waits for their commit
+ * within FABRIC_PATIENCE_NS, closes, joins. NULL-safe. */
 void fabric_destroy (fabric_t **self_p, const char *reason);
 
 /* SIGHUP: what changed is handed over and taken; NULL: this one stays. */

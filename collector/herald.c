@@ -400,6 +400,23 @@ void herald_checkpoint (herald_t *self, const checkpoint_t *checkpoint, moment_t
 	herald_send (self, &event, NULL, now);
 }
 
+void herald_violation (herald_t *self, const char *user, const char *type, const char *resource,
+        const char *address, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	Belfry__V1__AccessViolation payload = BELFRY__V1__ACCESS_VIOLATION__INIT;
+	payload.user = borrow (user);
+	payload.type = borrow (type);
+	payload.resource = borrow (resource);
+	payload.action = borrow ("shut out");
+	payload.source_address = borrow (address);
+	payload.severity = BELFRY__V1__SEVERITY__SEVERITY_ERROR;
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_ACCESS_VIOLATION;
+	event.access_violation = &payload;
+	const publisher_note_t note = { .severity = payload.severity };
+	herald_send (self, &event, &note, now);
+}
+
 static void beat (herald_t *self, moment_t now)
 {
 	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;

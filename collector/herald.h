@@ -39,6 +39,9 @@ void herald_alert (herald_t *self, Belfry__V1__Alert *payload, moment_t now);
 /* A clone or a forgery, as a security event. */
 void herald_security (
         herald_t *self, const char *type, const char *node, const char *description, moment_t now);
+/* Who went beyond what it may, as a security event: type and resource are stable words. */
+void herald_violation (herald_t *self, const char *user, const char *type, const char *resource,
+        const char *address, moment_t now);
 
 void herald_checkpoint (herald_t *self, const checkpoint_t *checkpoint, moment_t now);
 

@@ -169,9 +169,9 @@ static int start (program_t *self, state_t **state, net_context_t **context, rul
 		goto fail;
 	}
 	options.context = *context;
-	options.journal = (journal_options_t){ .directory = config->state_dir,
-		.retain_ns = config->journal.retain_ns,
-		.retain_bytes = config->journal.size };
+	options.journal.directory = config->state_dir;
+	options.journal.retain_ns = config->journal.retain_ns;
+	options.journal.retain_bytes = config->journal.size;
 	options.core.cluster = config->cluster;
 	options.core.name = config->name;
 	options.core.version = BELFRY_VERSION;

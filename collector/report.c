@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/borrow.h"
+#include "collector/subscribers.h"
 
 /* n pointers to n zeroed objects of that size. NULL without memory; n may be 0. */
 static void *array_of (arena_t *arena, size_t n, size_t size)
@@ -191,6 +192,34 @@ static int counters_put (const view_t *view, arena_t *arena, Belfry__V1__StatusR
 	return 0;
 }
 
+static void subscriber_put (const subscriber_t *subscriber, Belfry__V1__Subscriber *out)
+{
+	belfry__v1__subscriber__init (out);
+	out->address = borrow (subscriber->address);
+	out->user = borrow (subscriber->user);
+	out->queued_bytes = subscriber->queued_bytes;
+	out->since_ns = (uint64_t) subscriber->since.wall.ns;
+	out->subscriptions = subscriber->subscriptions;
+	out->slow = subscriber->slow;
+}
+
+static int subscribers_put (const subscribers_t *subscribers, arena_t *arena, Belfry__V1__StatusReply *out)
+{
+	size_t n = subscribers ? subscribers_count (subscribers) : 0;
+	size_t room = n < REPORT_SUBSCRIBERS_MAX ? n : REPORT_SUBSCRIBERS_MAX;
+	out->subscribers = array_of (arena, room, sizeof (Belfry__V1__Subscriber));
+	if (!out->subscribers)
+		return -ENOMEM;
+	for (int slow = 1; slow >= 0; slow--) {
+		for (size_t i = 0; i < n && out->n_subscribers < room; i++) {
+			const subscriber_t *subscriber = subscribers_at (subscribers, i);
+			if (subscriber->slow == slow)
+				subscriber_put (subscriber, out->subscribers[out->n_subscribers++]);
+		}
+	}
+	return 0;
+}
+
 int report_status (const view_t *view, const char *node, report_depth_t depth, Belfry__V1__Alert **alerts,
         size_t n_alerts, moment_t now, arena_t *arena, Belfry__V1__StatusReply **ret)
 {
@@ -210,6 +239,8 @@ int report_status (const view_t *view, const char *node, report_depth_t depth, B
 	int r = nodes_put (view, node, depth, now, arena, out);
 	if (!r)
 		r = counters_put (view, arena, out);
+	if (!r && depth == REPORT_FULL && node[0] == '\0')
+		r = subscribers_put (view->subscribers, arena, out);
 	if (r)
 		return r;
 	out->alerts = shown;

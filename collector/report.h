@@ -14,11 +14,11 @@ typedef enum { REPORT_FULL, REPORT_BRIEF } report_depth_t;
 
 enum { REPORT_E_UNKNOWN_NODE = 1 };
 /* The most important ones come first; how many there are in all is among the counters. */
-enum { REPORT_ALERTS_MAX = 1000 };
+enum { REPORT_ALERTS_MAX = 1000, REPORT_SUBSCRIBERS_MAX = 256 };
 
 /* Makes the reply in arena; it borrows strings of view and alerts, so it lives no longer than the next
- * change of either. node: its name, or empty for all. BRIEF leaves out components, peers, figures
- * and evidence, for replies that would be too large. 0; REPORT_E_UNKNOWN_NODE; -ENOMEM. */
+ * change of either. node: its name, or empty for all. BRIEF leaves out components, peers, figures,
+ * evidence and subscribers, for replies that would be too large. 0; REPORT_E_UNKNOWN_NODE; -ENOMEM. */
 int report_status (const view_t *view, const char *node, report_depth_t depth, Belfry__V1__Alert **alerts,
         size_t n_alerts, moment_t now, arena_t *arena, Belfry__V1__StatusReply **ret);
 

@@ -1,110 +1,113 @@
-/* What a job reads and writes is the worker's while it runs: the batch, or `page` and the request at the
- * queue's head. Everything else is the loop's. */
+/* A job's fields are the worker's while it runs and the owner's otherwise; the worker's mutex hands them
+ * over. */
 
 #include "collector/scribe.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buffer.h"
-#include "base/log.h"
 #include "net/worker.h"
 
 enum { PEER_MAX = 64 };
+#define UPKEEP_NS NS_PER_S
 
-/* A reading that waits. Strings and prefixes follow it in its own memory. */
-typedef struct request {
-	struct request *next;
+/* One reading that waits; its strings lie behind it. */
+typedef struct reading {
+	struct reading *next;
 	uint8_t peer[PEER_MAX];
 	size_t peer_size;
 	uint64_t id;
-	mono_t deadline; /* 0: none */
-	bool chain;
-	journal_query_t query;
-	const char *prefixes[];
-} request_t;
+	core_reading_t asked;
+	mono_t until; /* the asker's patience; INT64_MAX: it does not say */
+	const char **prefixes;
+} reading_t;
 
-typedef enum { JOB_NONE, JOB_COMMIT, JOB_READ, JOB_TICK } job_t;
+/* A page under way. The entries' spans are offsets into bytes until all of them are there. */
+typedef struct {
+	buffer_t bytes;
+	journal_entry_t *entries;
+	size_t n, room;
+	bool failed; /* for want of memory */
+	checkpoint_t *checkpoints;
+	core_page_t out;
+} page_t;
 
 struct scribe {
 	journal_t *journal;
 	worker_t *worker;
 	scribe_hooks_t hooks;
-	journal_figures_t figures; /* at the start */
-	job_t running;
-	unsigned turns; /* commits since anything else had one */
-	mono_t tick_due, tick_said;
-
-	journal_batch_t *batch; /* waits or is under way */
-	request_t *first, **last;
-	size_t n_requests;
-
-	/* Of the job. */
+	journal_batch_t *batch; /* waits, or is under way; NULL: none */
+	reading_t *first, **end;
+	size_t n_readings;
+	mono_t upkeep_due;
+	/* Of the job under way. */
+	reading_t *reading;
+	page_t page;
+	checkpoint_t checkpoint;
 	int result;
 	err_t err;
-	checkpoint_t checkpoint;
-	core_page_t page;
-	journal_entry_t *entries;
-	size_t room_entries;
-	size_t *starts; /* of each entry's topic in bytes */
-	buffer_t bytes;
-	bool page_failed; /* for want of memory */
-	checkpoint_t checkpoints[CORE_PAGE_CHECKPOINTS + 1];
 };
 
-int scribe_new (const journal_options_t *options, const scribe_hooks_t *hooks, loop_t *loop, scribe_t **ret,
+int scribe_new (const journal_options_t *options, loop_t *loop, const scribe_hooks_t *hooks, scribe_t **ret,
         journal_report_t *report, err_t *err)
 {
 	scribe_t *self = calloc (1, sizeof *self);
-	if (!self || worker_new (loop, &self->worker)) {
-		free (self);
+	if (!self)
 		return error_set (err, -ENOMEM, "out of memory");
-	}
 	self->hooks = *hooks;
-	self->last = &self->first;
-	self->tick_due = mono_now ();
-	int r = journal_open (options, wall_now (), &self->journal, report, err);
+	self->end = &self->first;
+	self->page.bytes = BUFFER_INIT;
+	int r = worker_new (loop, &self->worker);
+	if (r)
+		error_set (err, r, "out of memory");
+	else
+		r = journal_open (options, wall_now (), &self->journal, report, err);
 	if (r) {
-		scribe_destroy (&self);
+		scribe_destroy (&self, 0);
 		return r;
 	}
-	journal_figures (self->journal, &self->figures);
 	*ret = self;
 	return 0;
 }
 
-static void request_drop (scribe_t *self)
+static void page_clear (page_t *self)
 {
-	request_t *request = self->first;
-	self->first = request->next;
-	if (!self->first)
-		self->last = &self->first;
-	self->n_requests--;
-	free (request);
+	buffer_free (&self->bytes);
+	free (self->entries);
+	free (self->checkpoints);
+	*self = (page_t){ .bytes = BUFFER_INIT };
 }
 
-bool scribe_destroy (scribe_t **self_p)
+static void readings_clear (scribe_t *self)
+{
+	while (self->first) {
+		reading_t *reading = self->first;
+		self->first = reading->next;
+		free (reading);
+	}
+}
+
+bool scribe_destroy (scribe_t **self_p, int64_t patience_ns)
 {
 	scribe_t *self = *self_p;
 	*self_p = NULL;
 	if (!self)
 		return true;
-	if (!worker_destroy (&self->worker, SCRIBE_PATIENCE_NS))
+	readings_clear (self);
+	if (!worker_destroy (&self->worker, patience_ns))
 		return false;
+	free (self->reading);
+	page_clear (&self->page);
 	journal_close (&self->journal, wall_now ());
-	while (self->first)
-		request_drop (self);
-	free (self->entries);
-	free (self->starts);
-	buffer_free (&self->bytes);
 	free (self);
 	return true;
 }
 
-const journal_figures_t *scribe_figures (const scribe_t *self)
+void scribe_figures (const scribe_t *self, journal_figures_t *ret)
 {
-	return &self->figures;
+	journal_figures (self->journal, ret);
 }
 
 int scribe_restore (scribe_t *self, journal_restore_fn *visit, void *arg, err_t *err)
@@ -112,234 +115,241 @@ int scribe_restore (scribe_t *self, journal_restore_fn *visit, void *arg, err_t 
 	return journal_restore (self->journal, visit, arg, err);
 }
 
-/* On the worker's thread. */
+void scribe_commit (scribe_t *self, journal_batch_t *batch)
+{
+	self->batch = batch;
+}
 
-static void commit_work (void *arg)
+bool scribe_commits (const scribe_t *self)
+{
+	return self->batch != NULL;
+}
+
+/* The reading with its strings in one piece. */
+static reading_t *reading_new (const core_reading_t *asked)
+{
+	const journal_query_t *query = &asked->query;
+	size_t size = sizeof (reading_t) + query->n_prefixes * sizeof (char *);
+	size += query->node ? strlen (query->node) + 1 : 0;
+	for (size_t i = 0; i < query->n_prefixes; i++)
+		size += strlen (query->prefixes[i]) + 1;
+	reading_t *self = calloc (1, size);
+	if (!self)
+		return NULL;
+	self->asked = *asked;
+	self->prefixes = (const char **) (self + 1);
+	char *at = (char *) (self->prefixes + query->n_prefixes);
+	for (size_t i = 0; i < query->n_prefixes; i++) {
+		size_t n = strlen (query->prefixes[i]) + 1;
+		self->prefixes[i] = memcpy (at, query->prefixes[i], n);
+		at += n;
+	}
+	self->asked.query.prefixes = self->prefixes;
+	if (query->node)
+		self->asked.query.node = memcpy (at, query->node, strlen (query->node) + 1);
+	return self;
+}
+
+int scribe_read (scribe_t *self, span_t peer, uint64_t id, const core_reading_t *asked, mono_t now)
+{
+	if (peer.size > PEER_MAX)
+		return -EMSGSIZE;
+	if (self->n_readings == SCRIBE_READINGS_MAX)
+		return -EBUSY;
+	reading_t *reading = reading_new (asked);
+	if (!reading)
+		return -ENOMEM;
+	memcpy (reading->peer, peer.data, peer.size);
+	reading->peer_size = peer.size;
+	reading->id = id;
+	reading->until = asked->deadline_ms ? mono_add (now, (int64_t) asked->deadline_ms * NS_PER_MS)
+	                                    : (mono_t){ INT64_MAX };
+	*self->end = reading;
+	self->end = &reading->next;
+	self->n_readings++;
+	return 0;
+}
+
+/* Jobs, on the worker's thread. */
+
+static void commit_job (void *arg)
 {
 	scribe_t *self = arg;
 	self->result =
 	        journal_commit (self->journal, self->batch, wall_now (), &self->checkpoint, &self->err);
 }
 
-static void tick_work (void *arg)
+static void upkeep_job (void *arg)
 {
 	scribe_t *self = arg;
 	self->result = journal_tick (self->journal, wall_now (), &self->checkpoint, &self->err);
 }
 
-static bool entries_reserve (scribe_t *self)
-{
-	if (self->page.n < self->room_entries)
-		return true;
-	size_t room = self->room_entries ? self->room_entries * 2 : 256;
-	journal_entry_t *entries = realloc (self->entries, room * sizeof *entries);
-	if (entries)
-		self->entries = entries;
-	size_t *starts = realloc (self->starts, room * sizeof *starts);
-	if (starts)
-		self->starts = starts;
-	if (!entries || !starts)
-		return false;
-	self->room_entries = room;
-	return true;
-}
-
 static int on_entry (void *arg, const journal_entry_t *entry)
 {
-	scribe_t *self = arg;
-	self->page_failed = !entries_reserve (self);
-	if (self->page_failed)
-		return -ENOMEM;
-	self->starts[self->page.n] = self->bytes.size;
-	self->entries[self->page.n++] = *entry;
-	buffer_append (&self->bytes, entry->topic.data, entry->topic.size);
-	buffer_append (&self->bytes, entry->envelope.data, entry->envelope.size);
-	self->page_failed = buffer_failed (&self->bytes);
-	return self->page_failed ? -ENOMEM : 0;
+	page_t *page = arg;
+	if (page->n == page->room) {
+		size_t room = page->room ? page->room * 2 : 64;
+		journal_entry_t *grown = realloc (page->entries, room * sizeof *grown);
+		page->failed = !grown;
+		if (!grown)
+			return -ENOMEM;
+		page->entries = grown;
+		page->room = room;
+	}
+	page->entries[page->n++] = *entry;
+	buffer_append (&page->bytes, entry->topic.data, entry->topic.size);
+	buffer_append (&page->bytes, entry->envelope.data, entry->envelope.size);
+	page->failed = buffer_failed (&page->bytes);
+	return page->failed ? -ENOMEM : 0;
 }
 
-/* The hash before the first entry; the checkpoints of the entries, and the newest in the last page. */
-static int chain_read (scribe_t *self)
+static void entries_point (page_t *page)
 {
-	core_page_t *page = &self->page;
-	int r = 0;
-	if (page->n) {
-		uint64_t first = self->entries[0].mark.offset, last = self->entries[page->n - 1].mark.offset;
-		r = journal_hash (self->journal, first - 1, page->anchor);
-		/* What stands before what retention left, or did not check: the reader will see that it does
-		 * not fit. */
-		if (r == -ENOENT)
-			memset (page->anchor, 0, sizeof page->anchor);
-		r = journal_checkpoints (
-		        self->journal, first, last, self->checkpoints, CORE_PAGE_CHECKPOINTS);
-		page->n_checkpoints = r > 0 ? (size_t) r : 0;
-	}
-	if (r >= 0 && page->last) {
-		checkpoint_t *head = &self->checkpoints[page->n_checkpoints];
-		uint64_t before = page->n_checkpoints ? head[-1].offset : 0;
-		/* The head is signed too, and newer than the newest checkpoint. */
-		if (journal_head (self->journal, head) == 0 && head->offset > before)
-			page->n_checkpoints++;
-	}
-	return r < 0 ? r : 0;
-}
-
-static void read_work (void *arg)
-{
-	scribe_t *self = arg;
-	const request_t *request = self->first;
-	core_page_t *page = &self->page;
-	memset (page, 0, sizeof *page);
-	self->page_failed = false;
-	buffer_reset (&self->bytes);
-	self->result = journal_read (
-	        self->journal, &request->query, on_entry, self, &page->next, &page->last, &self->err);
-	if (!self->result && self->page_failed)
-		self->result = -ENOMEM;
-	if (!self->result && request->chain)
-		self->result = chain_read (self);
-	const uint8_t *base = (const uint8_t *) buffer_string (&self->bytes);
+	const uint8_t *at = buffer_span (&page->bytes).data;
 	for (size_t i = 0; i < page->n; i++) {
-		journal_entry_t *entry = &self->entries[i];
-		entry->topic.data = base + self->starts[i];
-		entry->envelope.data = base + self->starts[i] + entry->topic.size;
+		journal_entry_t *entry = &page->entries[i];
+		entry->topic.data = at;
+		entry->envelope.data = at + entry->topic.size;
+		at += entry->topic.size + entry->envelope.size;
 	}
-	page->entries = self->entries;
-	page->checkpoints = self->checkpoints;
-	journal_figures (self->journal, &page->figures);
 }
 
-/* On the loop's. */
-
-static void commit_done (scribe_t *self, moment_t now)
+/* The hash before the first entry, the checkpoints among them, and at the end the newest there is. */
+static int chain_read (scribe_t *self, page_t *page)
 {
-	self->batch = NULL;
-	self->hooks.committed (self->hooks.arg, self->result, self->err.text, now);
-	if (!self->result && self->checkpoint.offset)
-		self->hooks.checkpoint (self->hooks.arg, &self->checkpoint, now);
-}
-
-static void tick_done (scribe_t *self, moment_t now)
-{
-	if (!self->result && self->checkpoint.offset)
-		self->hooks.checkpoint (self->hooks.arg, &self->checkpoint, now);
-	if (!self->result || (self->tick_said.ns && mono_since (now.mono, self->tick_said) < 60 * NS_PER_S))
-		return;
-	self->tick_said = now.mono;
-	log_error ("collector", "the journal's retention or checkpoint failed: %s", self->err.text);
-}
-
-static void read_done (scribe_t *self)
-{
-	request_t *request = self->first;
-	const char *text = self->err.text[0] ? self->err.text : strerror (-self->result);
-	self->hooks.read (self->hooks.arg, span_of (request->peer, request->peer_size), request->id,
-	        request->chain, self->result, text, &self->page);
-	request_drop (self);
-}
-
-static void done (void *arg)
-{
-	scribe_t *self = arg;
-	job_t did = self->running;
-	moment_t now = moment_now ();
-	self->running = JOB_NONE;
-	if (did == JOB_COMMIT)
-		commit_done (self, now);
-	else if (did == JOB_READ)
-		read_done (self);
-	else
-		tick_done (self, now);
-}
-
-static job_t next_job (scribe_t *self, mono_t now)
-{
-	/* Whoever asked is gone. */
-	while (self->first && self->first->deadline.ns && self->first->deadline.ns <= now.ns)
-		request_drop (self);
-	job_t other = self->tick_due.ns <= now.ns ? JOB_TICK : self->first ? JOB_READ : JOB_NONE;
-	if (self->batch && (other == JOB_NONE || self->turns < SCRIBE_TURN))
-		return JOB_COMMIT;
-	return other;
-}
-
-static void begin (scribe_t *self)
-{
-	static worker_job_fn *const work[] = {
-		[JOB_COMMIT] = commit_work, [JOB_READ] = read_work, [JOB_TICK] = tick_work
-	};
-	mono_t now = mono_now ();
-	job_t job = next_job (self, now);
-	if (job == JOB_NONE || worker_busy (self->worker))
-		return;
-	self->running = job;
-	self->result = 0;
-	self->err.text[0] = '\0';
-	self->checkpoint.offset = 0;
-	if (worker_run (self->worker, work[job], done, self)) {
-		self->running = JOB_NONE; /* no thread now: again at the next step */
-		return;
-	}
-	self->turns = job == JOB_COMMIT ? self->turns + 1 : 0;
-	if (job == JOB_TICK)
-		self->tick_due = mono_add (now, SCRIBE_TICK_NS);
-}
-
-void scribe_commit (scribe_t *self, journal_batch_t *batch)
-{
-	self->batch = batch;
-	begin (self);
-}
-
-int scribe_read (scribe_t *self, span_t peer, uint64_t id, const core_reading_t *asked)
-{
-	size_t same = 0, size = asked->query.node ? strlen (asked->query.node) + 1 : 0;
-	for (const request_t *r = self->first; r; r = r->next)
-		same += span_equal (peer, span_of (r->peer, r->peer_size));
-	if (self->n_requests == SCRIBE_READINGS_MAX || same == SCRIBE_PEER_READINGS_MAX ||
-	        peer.size > PEER_MAX)
-		return -EBUSY;
-	const size_t n = asked->query.n_prefixes;
-	for (size_t i = 0; i < n; i++)
-		size += strlen (asked->query.prefixes[i]) + 1;
-	request_t *request = malloc (sizeof *request + n * sizeof request->prefixes[0] + size);
-	if (!request)
+	core_page_t *out = &page->out;
+	page->checkpoints = calloc (SCRIBE_CHECKPOINTS_MAX + 1, sizeof *page->checkpoints);
+	if (!page->checkpoints)
 		return -ENOMEM;
-	*request =
-	        (request_t){ .peer_size = peer.size, .id = id, .chain = asked->chain, .query = asked->query };
-	memcpy (request->peer, peer.data, peer.size);
-	if (asked->deadline_ms)
-		request->deadline = mono_add (mono_now (), asked->deadline_ms * NS_PER_MS);
-	char *at = (char *) (request->prefixes + n);
-	for (size_t i = 0; i < n; i++) {
-		size = strlen (asked->query.prefixes[i]) + 1;
-		request->prefixes[i] = memcpy (at, asked->query.prefixes[i], size);
-		at += size;
+	int n = 0;
+	if (page->n) {
+		uint64_t first = page->entries[0].mark.offset, last = page->entries[page->n - 1].mark.offset;
+		int r = journal_hash (self->journal, first - 1, out->anchor);
+		if (r)
+			return r;
+		n = journal_checkpoints (
+		        self->journal, first, last, page->checkpoints, SCRIBE_CHECKPOINTS_MAX);
+		if (n < 0)
+			return n;
 	}
-	request->query.prefixes = request->prefixes;
-	if (asked->query.node)
-		request->query.node = memcpy (at, asked->query.node, strlen (asked->query.node) + 1);
-	*self->last = request;
-	self->last = &request->next;
-	self->n_requests++;
-	begin (self);
+	checkpoint_t head;
+	if (out->last && journal_head (self->journal, &head) == 0 &&
+	        (n == 0 || page->checkpoints[n - 1].offset != head.offset))
+		page->checkpoints[n++] = head;
+	out->checkpoints = page->checkpoints;
+	out->n_checkpoints = (size_t) n;
 	return 0;
 }
 
-void scribe_step (scribe_t *self)
+static void read_job (void *arg)
 {
-	worker_poll (self->worker);
-	begin (self);
+	scribe_t *self = arg;
+	page_t *page = &self->page;
+	core_page_t *out = &page->out;
+	const core_reading_t *asked = &self->reading->asked;
+	int r = journal_read (
+	        self->journal, &asked->query, on_entry, page, &out->next, &out->last, &self->err);
+	if (!r && page->failed)
+		r = error_set (&self->err, -ENOMEM, "out of memory");
+	if (!r && asked->chain && (r = chain_read (self, page)))
+		error_set (&self->err, r, "the journal's chain cannot be read: %s", strerror (-r));
+	self->result = r;
+	if (r)
+		return;
+	entries_point (page);
+	out->entries = page->entries;
+	out->n = page->n;
+	journal_figures (self->journal, &out->figures);
 }
 
-bool scribe_finish (scribe_t *self)
+/* Their ends, on the loop's. */
+
+static void checkpoint_say (scribe_t *self)
 {
-	mono_t until = mono_add (mono_now (), SCRIBE_PATIENCE_NS);
-	while (self->batch) {
-		int64_t left = mono_since (until, mono_now ());
-		begin (self);
-		if (left <= 0 || !worker_finish (self->worker, left))
-			return false;
+	if (self->checkpoint.offset)
+		self->hooks.checkpoint (self->hooks.arg, &self->checkpoint);
+}
+
+static void commit_done (void *arg)
+{
+	scribe_t *self = arg;
+	self->batch = NULL;
+	self->hooks.committed (self->hooks.arg, self->result, self->err.text);
+	if (!self->result)
+		checkpoint_say (self);
+}
+
+static void upkeep_done (void *arg)
+{
+	scribe_t *self = arg;
+	/* What the disk does not take now is tried again in a second; a commit will say it. */
+	if (!self->result)
+		checkpoint_say (self);
+}
+
+static void read_done (void *arg)
+{
+	scribe_t *self = arg;
+	reading_t *reading = self->reading;
+	self->reading = NULL;
+	self->hooks.read_done (self->hooks.arg, span_of (reading->peer, reading->peer_size), reading->id,
+	        reading->asked.chain, self->result, self->err.text, &self->page.out);
+	free (reading);
+	page_clear (&self->page);
+}
+
+static reading_t *reading_next (scribe_t *self)
+{
+	reading_t *reading = self->first;
+	if (reading) {
+		self->first = reading->next;
+		self->n_readings--;
+		if (!self->first)
+			self->end = &self->first;
 	}
-	return true;
+	return reading;
+}
+
+static int start (scribe_t *self, worker_job_fn *job, worker_job_fn *done)
+{
+	self->checkpoint.offset = 0;
+	self->err.text[0] = '\0';
+	int r = worker_run (self->worker, job, done, self);
+	if (r)
+		error_set (&self->err, r, "no thread for the journal: %s", strerror (-r));
+	self->result = r;
+	return r;
+}
+
+static void next_reading (scribe_t *self, mono_t now)
+{
+	self->reading = reading_next (self);
+	if (self->reading->until.ns < now.ns)
+		self->result = error_set (&self->err, -ETIMEDOUT, "the journal was busy for too long");
+	else
+		start (self, read_job, read_done);
+	if (self->result)
+		read_done (self);
+}
+
+void scribe_poll (scribe_t *self, mono_t now)
+{
+	worker_poll (self->worker);
+	if (worker_busy (self->worker))
+		return;
+	if (self->batch) {
+		if (start (self, commit_job, commit_done))
+			commit_done (self);
+	} else if (self->first) {
+		next_reading (self, now);
+	} else if (now.ns >= self->upkeep_due.ns) {
+		self->upkeep_due = mono_add (now, UPKEEP_NS);
+		(void) start (self, upkeep_job, upkeep_done);
+	}
+}
+
+bool scribe_finish (scribe_t *self, int64_t patience_ns)
+{
+	return worker_finish (self->worker, patience_ns);
 }

@@ -37,6 +37,7 @@ typedef struct {
 	journal_view_t journal;
 	counters_t counters;
 	uint64_t refused[REFUSAL_COUNT];
+	const struct subscribers *subscribers; /* borrowed; NULL: the shell tells of none */
 } view_t;
 
 #endif

@@ -14,14 +14,14 @@ typedef struct {
 	char *state_dir;
 	char *stream_in, *stream_out, *control; /* bound */
 	char *http;                             /* HOST:PORT; NULL: not served */
-	struct collector_journal {
-		int64_t retain_ns; /* 0: for ever */
-		uint64_t size;     /* bytes of the file; 0: without bound */
-	} journal;
 	security_config_t security;
 	struct collector_alerts {
 		conf_strings_t rules; /* file names or glob(7) patterns, for rule_set_load */
 	} alerts;
+	struct collector_journal {
+		int64_t retain_ns;
+		uint64_t size; /* bytes */
+	} journal;
 	conf_strings_t expected_nodes; /* who makes up the quorum; empty: whoever was seen */
 	uint64_t nodes_max;
 	int log_level; /* log_level_t */

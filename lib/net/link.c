@@ -22,6 +22,9 @@ enum {
 	TCP_SILENCE_MS = 10000, /* sent, unacknowledged: the connection is dead */
 	BACKLOG = 4096,
 	PREFIX_SIZE_MAX = 240, /* subscriptions of 246 to 255 bytes are lost */
+	/* An XPUB takes subscriptions in for as long as it finds any, before its owner can say a word: with a
+	 * mark of 1,000 a peer that sends them in one go got 200,000 in (140 MB), with this one 4,100. */
+	SUBSCRIPTIONS_AT_ONCE = 10,
 };
 
 /* An envelope, a topic, and some slack: what is a little too large should reach the receiver,
@@ -47,8 +50,8 @@ typedef struct {
 static const kind_t kinds[] = {
 	[LINK_AGENT_STREAM] = { ZMQ_XPUB, 500, 10000, 1000, SUBSCRIPTION_SIZE_MAX, true, true, NULL },
 	[LINK_COLLECTOR_INTAKE] = { ZMQ_XSUB, 0, 0, 2000, STREAM_SIZE_MAX, false, false, "stream_in" },
-	[LINK_COLLECTOR_OUTLET] = { ZMQ_XPUB, 500, 50000, 1000, SUBSCRIPTION_SIZE_MAX, false, false,
-	        "stream_out" },
+	[LINK_COLLECTOR_OUTLET] = { ZMQ_XPUB, 500, 50000, SUBSCRIPTIONS_AT_ONCE, SUBSCRIPTION_SIZE_MAX, false,
+	        true, "stream_out" },
 	[LINK_SUBSCRIBER] = { ZMQ_SUB, 0, 0, 50000, STREAM_SIZE_MAX, false, false, NULL },
 	[LINK_CONTROL_SERVER] = { ZMQ_ROUTER, 500, 1000, 1000, CONTROL_SIZE_MAX, false, false, "control" },
 	[LINK_CONTROL_CLIENT] = { ZMQ_DEALER, 500, 1000, 1000, CONTROL_SIZE_MAX, true, false, NULL },

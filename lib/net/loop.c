@@ -49,8 +49,6 @@ typedef struct {
 
 struct loop {
 	int epoll_fd, wake_fd, signal_fd;
-	loop_wake_fn *on_wake;
-	void *wake_arg;
 	watch_t *watches; /* by descriptor */
 	size_t watch_room;
 	uint32_t generation;
@@ -60,6 +58,8 @@ struct loop {
 	timers_t timers;
 	loop_signal_fn *on_signal;
 	void *signal_arg;
+	loop_wake_fn *on_wake;
+	void *wake_arg;
 	_Atomic bool stop;
 	_Atomic uint64_t turns;
 };

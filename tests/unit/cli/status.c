@@ -33,6 +33,8 @@ static Belfry__V1__ComponentView components[2], *component_list[] = { &component
 static Belfry__V1__PeerView peers[2], *peer_list[] = { &peers[0], &peers[1] };
 static Belfry__V1__Alert alert, *alert_list[] = { &alert };
 static Belfry__V1__Refusal refusal, *refusal_list[] = { &refusal };
+static char address[] = "127.0.0.1:4711";
+static Belfry__V1__Subscriber subscriber, *subscriber_list[] = { &subscriber };
 static Belfry__V1__Sample figures[2], *figure_list[] = { &figures[0], &figures[1] };
 static char *evidence[] = { silent, nothing };
 
@@ -109,6 +111,13 @@ static void reply_make (void)
 	belfry__v1__refusal__init (&refusal);
 	refusal.reason = reason;
 	refusal.count = 5;
+	belfry__v1__subscriber__init (&subscriber);
+	subscriber.address = address;
+	subscriber.queued_bytes = UINT64_C (3) << 20;
+	subscriber.subscriptions = 2;
+	subscriber.since_ns = AGO (90);
+	reply.subscribers = subscriber_list;
+	reply.n_subscribers = 1;
 	reply.refusals = refusal_list;
 	reply.n_refusals = 1;
 }
@@ -142,6 +151,19 @@ Test (status, text_shows_the_cluster_its_nodes_and_what_is_wrong)
 	                       "critical  firing    11s  n2    HostDown  n2 does not answer\n"
 	                       "\n"
 	                       "refused: mac 5\n");
+}
+
+Test (status, text_names_a_subscriber_that_does_not_keep_up_and_no_other)
+{
+	reply_make ();
+	cr_assert_null (strstr (text (NULL, 0), "127.0.0.1:4711"));
+	capture_end (&capture);
+	subscriber.slow = true;
+	const char *out = text (NULL, 0);
+	expect_tidy (out, 0, false);
+	cr_assert_not_null (strstr (out, "SLOW SUBSCRIBER  SUBSCRIPTIONS  SINCE  QUEUED\n"
+	                                 "127.0.0.1:4711               2   1.5m  3.0MiB\n"),
+	        "%s", out);
 }
 
 Test (status, text_fits_a_terminal)

@@ -1,91 +1,84 @@
-/* The journal's thread: what is asked of it is done, told, and bounded. */
+/* The journal behind its thread: commits, readings and the loop that is woken, on a real disk. */
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <ftw.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "collector/batch.h"
 #include "collector/scribe.h"
 
 static char directory[64];
 static loop_t *loop;
 static scribe_t *scribe;
-static batch_t *batch;
-
 static struct {
-	size_t commits, reads, entries, checkpoints;
-	int error;
-	bool last;
-	uint64_t id, newest;
+	int commits, error, checkpoints, readings, wakes;
+	int read_errors[SCRIBE_READINGS_MAX + 8];
+	uint64_t ids[SCRIBE_READINGS_MAX + 8];
+	uint64_t offsets[16], next;
+	size_t n, n_checkpoints;
+	bool last, sound;
 	uint8_t anchor[CHAIN_HASH_SIZE];
-	char order[32];
-} told;
+	journal_figures_t figures;
+} heard;
 
-static void note (char what)
-{
-	size_t n = strlen (told.order);
-	if (n + 1 < sizeof told.order)
-		told.order[n] = what;
-}
-
-static void on_committed (void *arg, int error, const char *text, moment_t now)
+static void on_committed (void *arg, int error, const char *text)
 {
 	(void) arg;
 	(void) text;
-	(void) now;
-	told.commits++;
-	told.error = error;
-	note ('c');
+	heard.commits++;
+	heard.error = error;
 }
 
-static void on_checkpoint (void *arg, const checkpoint_t *checkpoint, moment_t now)
+static void on_checkpoint (void *arg, const checkpoint_t *checkpoint)
 {
 	(void) arg;
-	(void) now;
-	cr_assert (checkpoint_verify (checkpoint));
-	told.checkpoints++;
+	heard.checkpoints += checkpoint_verify (checkpoint);
 }
 
 static void on_read (
         void *arg, span_t peer, uint64_t id, bool chain, int error, const char *text, const core_page_t *page)
 {
 	(void) arg;
-	cr_assert (span_is (peer, "peer"));
-	cr_assert_eq (error, 0, "%s", text);
-	told.reads++;
-	told.id = id;
-	told.entries = page->n;
-	told.last = page->last;
-	told.newest = page->figures.newest;
-	for (size_t i = 0; i < page->n; i++) {
-		char expected[32];
-		int size =
-		        snprintf (expected, sizeof expected, "event %d", (int) page->entries[i].mark.offset);
-		cr_assert (span_equal (page->entries[i].envelope, span_of (expected, (size_t) size)));
-		cr_assert (span_is (page->entries[i].topic, "logging/error/demo/n1/app/"));
+	(void) text;
+	heard.sound = span_equal (peer, span_str ("peer1"));
+	heard.read_errors[heard.readings] = error;
+	heard.ids[heard.readings++] = id;
+	if (error)
+		return;
+	heard.n = page->n;
+	heard.next = page->next;
+	heard.last = page->last;
+	heard.figures = page->figures;
+	heard.n_checkpoints = page->n_checkpoints;
+	memcpy (heard.anchor, page->anchor, sizeof heard.anchor);
+	uint8_t hash[CHAIN_HASH_SIZE];
+	memcpy (hash, page->anchor, sizeof hash);
+	for (size_t i = 0; i < page->n && i < 16; i++) {
+		const journal_entry_t *entry = &page->entries[i];
+		heard.offsets[i] = entry->mark.offset;
+		chain_hash (hash, &entry->mark, entry->topic, entry->envelope, hash);
+		heard.sound = heard.sound && (!chain || memcmp (hash, entry->hash, sizeof hash) == 0);
 	}
-	if (chain)
-		memcpy (told.anchor, page->anchor, sizeof told.anchor);
-	note ('r');
-}
-
-static void begin (void)
-{
-	const journal_options_t options = { .directory = directory };
-	const scribe_hooks_t hooks = { NULL, on_committed, on_checkpoint, on_read };
-	journal_report_t report;
-	err_t err = { "" };
-	cr_assert_eq (scribe_new (&options, &hooks, loop, &scribe, &report, &err), 0, "%s", err.text);
-	cr_assert_eq (report.lost_first, 0);
 }
 
 static void on_wake (void *arg)
 {
 	(void) arg;
-	scribe_step (scribe);
+	heard.wakes++;
+	scribe_poll (scribe, mono_now ());
+}
+
+static journal_report_t begin (void)
+{
+	const scribe_hooks_t hooks = { NULL, on_committed, on_checkpoint, on_read };
+	const journal_options_t options = { .directory = directory };
+	journal_report_t report;
+	err_t err = { "" };
+	cr_assert_eq (scribe_new (&options, loop, &hooks, &scribe, &report, &err), 0, "%s", err.text);
+	return report;
 }
 
 static void setup (void)
@@ -93,157 +86,187 @@ static void setup (void)
 	cr_assert_geq (sodium_init (), 0);
 	snprintf (directory, sizeof directory, "/tmp/belfry-scribe-XXXXXX");
 	cr_assert_not_null (mkdtemp (directory));
+	memset (&heard, 0, sizeof heard);
 	cr_assert_eq (loop_new (&loop), 0);
 	loop_on_wake (loop, on_wake, NULL);
-	cr_assert_eq (batch_new (&batch), 0);
 	begin ();
+}
+
+static int remove_one (const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+	(void) info;
+	(void) kind;
+	(void) at;
+	return remove (path);
 }
 
 static void teardown (void)
 {
-	static const char *const files[] = { "journal.db", "journal.db-wal", "journal.db-shm", "journal.head",
-		"journal.key" };
-	scribe_destroy (&scribe);
-	batch_destroy (&batch);
+	scribe_destroy (&scribe, 10 * NS_PER_S);
 	loop_destroy (&loop);
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		char path[128];
-		snprintf (path, sizeof path, "%s/%s", directory, files[i]);
-		unlink (path);
-	}
-	rmdir (directory);
+	nftw (directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 TestSuite (scribe, .init = setup, .fini = teardown);
 
-/* Turns of the loop until a count is reached; each is woken by the scribe's thread. */
-static void wait_for (const size_t *count, size_t n)
+/* Turns until *counter is n: the worker's wakes bring it there. */
+static void turn_until (const int *counter, int n)
 {
-	for (int turns = 0; *count < n && turns < 1000; turns++)
-		cr_assert_eq (loop_turn (loop, 10 * NS_PER_S), 0);
-	cr_assert_geq (*count, n);
+	scribe_poll (scribe, mono_now ());
+	for (int i = 0; i < 1000 && *counter < n; i++)
+		cr_assert_eq (loop_turn (loop, NS_PER_S), 0);
+	cr_assert_eq (*counter, n);
 }
 
-static void commit (uint64_t first, uint64_t last)
+static journal_record_t record (uint64_t sequence)
 {
-	batch_clear (batch);
-	for (uint64_t s = first; s <= last; s++) {
-		char text[32];
-		int size = snprintf (text, sizeof text, "event %d", (int) s);
-		const journal_record_t record = { .topic = span_str ("logging/error/demo/n1/app/"),
-			.envelope = span_of (text, (size_t) size),
-			.node = "n1",
-			.incarnation = 1,
-			.sequence = s,
-			.channel = CHANNEL_LOGGING,
-			.severity = BELFRY__V1__SEVERITY__SEVERITY_ERROR,
-			.time_ns = 1,
-			.received_ns = 2 };
-		const batch_entry_t entry = { .node = 0 };
-		cr_assert (batch_reserve (batch, 100, false));
-		batch_add (batch, &record, &entry);
-	}
-	scribe_commit (scribe, batch_content (batch));
+	return (journal_record_t){ .topic = span_str ("lifecycle/system/demo/n1/agent"),
+		.envelope = span_str ("bytes"),
+		.node = "n1",
+		.incarnation = 1,
+		.sequence = sequence,
+		.channel = CHANNEL_LIFECYCLE,
+		.severity = BELFRY__V1__SEVERITY__SEVERITY_INFO,
+		.time_ns = 5,
+		.received_ns = 6 };
 }
 
-Test (scribe, a_commit_is_told_when_it_is_durable)
+static void commit (uint64_t first, size_t n)
+{
+	journal_record_t records[16];
+	journal_batch_t batch = { .records = records, .n_records = n };
+	for (size_t i = 0; i < n; i++)
+		records[i] = record (first + i);
+	int before = heard.commits;
+	scribe_commit (scribe, &batch);
+	cr_assert (scribe_commits (scribe));
+	turn_until (&heard.commits, before + 1);
+	cr_assert_eq (heard.error, 0);
+	cr_assert_not (scribe_commits (scribe));
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq (records[i].offset, first + i);
+}
+
+static int ask (uint64_t id, core_reading_t asked)
+{
+	return scribe_read (scribe, span_str ("peer1"), id, &asked, mono_now ());
+}
+
+Test (scribe, a_commit_is_answered_by_a_wake_of_the_loop)
 {
 	commit (1, 3);
-	wait_for (&told.commits, 1);
-	cr_assert_eq (told.error, 0);
-	cr_assert_eq (batch_record (batch, 2)->offset, 3);
-	commit (3, 4);
-	wait_for (&told.commits, 2);
-	cr_assert (batch_record (batch, 0)->known);
-	cr_assert_eq (batch_record (batch, 1)->offset, 4);
-	cr_assert (scribe_destroy (&scribe));
-	begin ();
-	cr_assert_eq (scribe_figures (scribe)->newest, 4);
-	cr_assert_eq (scribe_figures (scribe)->channels[CHANNEL_LOGGING], 4);
+	cr_assert_gt (heard.wakes, 0);
+	journal_figures_t figures;
+	scribe_finish (scribe, 10 * NS_PER_S);
+	scribe_figures (scribe, &figures);
+	cr_assert_eq (figures.newest, 3);
+	cr_assert_eq (figures.channels[CHANNEL_LIFECYCLE], 3);
 }
 
-Test (scribe, what_is_committed_is_read)
+Test (scribe, what_was_committed_is_there_after_a_restart)
 {
-	char prefix[] = "logging/", node[] = "n1";
+	commit (1, 3);
+	cr_assert (scribe_destroy (&scribe, 10 * NS_PER_S));
+	journal_report_t report = begin ();
+	journal_figures_t figures;
+	scribe_figures (scribe, &figures);
+	cr_assert_eq (figures.newest, 3);
+	cr_assert_eq (report.lost_first, 0);
+	cr_assert_str_empty (report.text);
+}
+
+Test (scribe, a_page_is_read_with_its_chain)
+{
+	commit (1, 8);
+	char prefix[] = "lifecycle/", node[] = "n1";
 	const char *prefixes[] = { prefix };
-	core_reading_t asked = {
-		.query = { .prefixes = prefixes, .n_prefixes = 1, .node = node, .limit = 100 }
-	};
-	commit (1, 250);
-	wait_for (&told.commits, 1);
-	cr_assert_eq (scribe_read (scribe, span_str ("peer"), 5, &asked), 0);
-	/* What was asked with is its own: the asker's memory is gone by now. */
-	prefix[0] = node[0] = '?';
-	wait_for (&told.reads, 1);
-	cr_assert_eq (told.id, 5);
-	cr_assert_eq (told.entries, 100);
-	cr_assert_not (told.last);
-	cr_assert_eq (told.newest, 250);
-	asked = (core_reading_t){ .query = { .from_offset = 201 }, .chain = true };
-	cr_assert_eq (scribe_read (scribe, span_str ("peer"), 6, &asked), 0);
-	wait_for (&told.reads, 2);
-	cr_assert_eq (told.entries, 50);
-	cr_assert (told.last);
+	cr_assert_eq (ask (9, (core_reading_t){ .query = { .from_offset = 3,
+	                                                .prefixes = prefixes,
+	                                                .n_prefixes = 1,
+	                                                .node = node,
+	                                                .limit = 4 },
+	                              .chain = true }),
+	        0);
+	memset (prefix, 'x', sizeof prefix - 1);
+	memset (node, 'x', sizeof node - 1);
+	turn_until (&heard.readings, 1);
+	cr_assert_eq (heard.read_errors[0], 0);
+	cr_assert_eq (heard.ids[0], 9);
+	cr_assert_eq (heard.n, 4);
+	cr_assert_eq (heard.offsets[0], 3);
+	cr_assert_eq (heard.next, 7);
+	cr_assert_not (heard.last);
+	cr_assert (heard.sound, "the chain goes from the anchor over every entry");
+	cr_assert_eq (heard.figures.newest, 8);
+}
+
+Test (scribe, the_last_page_has_the_newest_checkpoint_and_the_first_has_zeros_as_its_anchor)
+{
 	static const uint8_t zeros[CHAIN_HASH_SIZE];
-	cr_assert_neq (memcmp (told.anchor, zeros, sizeof zeros), 0);
+	commit (1, 2);
+	cr_assert_eq (ask (1, (core_reading_t){ .chain = true }), 0);
+	turn_until (&heard.readings, 1);
+	cr_assert_eq (heard.n, 2);
+	cr_assert (heard.last);
+	cr_assert (heard.sound);
+	cr_assert_arr_eq (heard.anchor, zeros, sizeof zeros);
+	cr_assert_geq (heard.n_checkpoints, 1);
 }
 
-Test (scribe, a_peer_has_few_readings_under_way_and_all_have_not_many)
+Test (scribe, an_empty_journal_is_read_too)
 {
-	const core_reading_t asked = { .query = { .limit = 1 } };
-	int taken = 0;
-	commit (1, 1000);
-	for (int i = 0; i < SCRIBE_PEER_READINGS_MAX; i++, taken++)
-		cr_assert_eq (scribe_read (scribe, span_str ("peer"), 1, &asked), 0);
-	cr_assert_eq (scribe_read (scribe, span_str ("peer"), 1, &asked), -EBUSY);
-	wait_for (&told.reads, (size_t) taken);
-	cr_assert_eq (scribe_read (scribe, span_str ("peer"), 1, &asked), 0, "and then again");
-	wait_for (&told.reads, (size_t) taken + 1);
-	char peer[16];
-	size_t n = 0;
-	for (; n < SCRIBE_READINGS_MAX + 1; n++) {
-		int size = snprintf (peer, sizeof peer, "peer%zu", n);
-		if (scribe_read (scribe, span_of (peer, (size_t) size), 1, &asked))
-			break;
-	}
-	cr_assert_eq (n, SCRIBE_READINGS_MAX);
+	cr_assert_eq (ask (1, (core_reading_t){ .chain = true }), 0);
+	turn_until (&heard.readings, 1);
+	cr_assert_eq (heard.read_errors[0], 0);
+	cr_assert_eq (heard.n, 0);
+	cr_assert (heard.last);
 }
 
-Test (scribe, whoever_waits_longer_than_he_said_is_not_answered)
+Test (scribe, readings_are_bounded_and_answered_in_order)
 {
-	const core_reading_t late = { .query = { .limit = 1 }, .deadline_ms = 1 },
-	                     other = { .query = { .limit = 1 } };
-	commit (1, 20000);
-	cr_assert_eq (scribe_read (scribe, span_str ("peer"), 1, &late), 0);
-	cr_assert_eq (scribe_read (scribe, span_str ("peer"), 2, &other), 0);
-	wait_for (&told.reads, 1);
-	cr_assert_eq (told.id, 2, "20,000 records take longer than a millisecond");
-	cr_assert_eq (told.reads, 1);
+	commit (1, 1);
+	for (uint64_t i = 0; i < SCRIBE_READINGS_MAX; i++)
+		cr_assert_eq (ask (i, (core_reading_t){ .chain = false }), 0);
+	cr_assert_eq (ask (99, (core_reading_t){ .chain = false }), -EBUSY);
+	turn_until (&heard.readings, SCRIBE_READINGS_MAX);
+	for (uint64_t i = 0; i < SCRIBE_READINGS_MAX; i++)
+		cr_assert_eq (heard.ids[i], i);
+	cr_assert_eq (ask (99, (core_reading_t){ .chain = false }), 0, "there is room again");
+	uint8_t far_too_long[128] = { 0 };
+	const core_reading_t asked = { .chain = false };
+	cr_assert_eq (
+	        scribe_read (scribe, span_of (far_too_long, sizeof far_too_long), 1, &asked, mono_now ()),
+	        -EMSGSIZE);
 }
 
-Test (scribe, the_end_waits_for_the_commit_under_way)
+Test (scribe, a_reading_whose_asker_gave_up_is_not_done)
 {
-	commit (1, 500);
-	cr_assert (scribe_finish (scribe));
-	cr_assert_eq (told.commits, 1);
-	commit (501, 600);
-	cr_assert (scribe_destroy (&scribe));
-	begin ();
-	cr_assert_eq (scribe_figures (scribe)->newest, 600);
+	const core_reading_t asked = { .deadline_ms = 10 };
+	mono_t before = mono_add (mono_now (), -NS_PER_S);
+	cr_assert_eq (scribe_read (scribe, span_str ("peer1"), 4, &asked, before), 0);
+	turn_until (&heard.readings, 1);
+	cr_assert_eq (heard.read_errors[0], -ETIMEDOUT);
 }
 
-Test (scribe, a_disk_that_takes_nothing_is_told)
+Test (scribe, a_commit_goes_before_the_readings_that_came_first)
 {
-	batch_t *bad;
-	cr_assert_eq (batch_new (&bad), 0);
-	const journal_record_t record = {
-		.topic = span_str (""), .envelope = span_str ("x"), .node = "n1", .sequence = 1
-	};
-	const batch_entry_t entry = { .node = 0 };
-	cr_assert (batch_reserve (bad, 10, false));
-	batch_add (bad, &record, &entry);
-	scribe_commit (scribe, batch_content (bad));
-	wait_for (&told.commits, 1);
-	cr_assert_lt (told.error, 0);
-	batch_destroy (&bad);
+	journal_record_t one = record (1);
+	journal_batch_t batch = { .records = &one, .n_records = 1 };
+	cr_assert_eq (ask (1, (core_reading_t){ .chain = false }), 0);
+	scribe_commit (scribe, &batch);
+	turn_until (&heard.readings, 1);
+	cr_assert_eq (heard.commits, 1);
+	cr_assert_eq (heard.n, 1, "the reading sees what was committed before it");
+}
+
+Test (scribe, a_directory_that_is_not_there_is_said)
+{
+	const scribe_hooks_t hooks = { NULL, on_committed, on_checkpoint, on_read };
+	const journal_options_t options = { .directory = "/nowhere/at/all" };
+	journal_report_t report;
+	scribe_t *none = NULL;
+	err_t err = { "" };
+	cr_assert_lt (scribe_new (&options, loop, &hooks, &none, &report, &err), 0);
+	cr_assert_null (none);
+	cr_assert_not_null (strstr (err.text, "/nowhere/at/all"), "%s", err.text);
 }
