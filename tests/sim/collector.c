@@ -54,7 +54,7 @@ struct collector {
 	core_t *core;
 	model_t *model;
 	uint64_t incarnation, runs, ticks, identities;
-	int64_t steady_since, paused_at;
+	int64_t steady_since, paused_at, began_at;
 	conn_t *streams[CONNS_MAX];
 	size_t n_streams;
 	peer_conn_t *controls[CONNS_MAX], *outlets[CONNS_MAX];
@@ -530,6 +530,12 @@ static void on_tick (void *context, uint64_t tick)
 	sim_after (sim, TICK_NS + sim_between (sim, 0, NS_PER_MS), on_tick, self, self->ticks);
 }
 
+static void on_restore (void *arg, const char *key, span_t value)
+{
+	collector_t *self = arg;
+	core_restore (self->core, key, value);
+}
+
 collector_t *collector_new (world_t *world)
 {
 	collector_t *self = sim_alloc (sizeof *self);
@@ -567,17 +573,14 @@ void collector_start (collector_t *self)
 	self->process.alive = true;
 	self->process.stopped = false;
 	self->runs++;
-	self->steady_since = sim_now (sim);
+	self->steady_since = self->began_at = sim_now (sim);
 	self->model = model_new (sim, self->world->ledger);
-	judge_run_begin (self->world->judge);
-	/* This release keeps no marks over a restart: what is used up passes once more, and even brings the
-	 * dead back. Storms show it. */
-	if (self->world->hostile && self->world->options.faults != FAULTS_STORM)
-		hostile_forget (self->world->hostile);
+	model_restore (self->model, self->archive);
 	if (core_new (&options, &port, now_of (self), &self->core, &err)) {
 		sim_fail (sim, "the collector starts", "%s", err.text);
 		return;
 	}
+	archive_restore (self->archive, on_restore, self);
 	core_started (self->core, now_of (self));
 	core_flush (self->core, now_of (self));
 	sim_after (sim, 0, on_tick, self, ++self->ticks);
@@ -593,8 +596,18 @@ void collector_kill (collector_t *self)
 	self->ticks++;
 	/* What the disk had in hand it took, or not: nobody heard. */
 	checkpoint_t checkpoint;
+	uint64_t before = archive_count (self->archive);
 	if (self->batch && sim_chance (self->world->sim, 1, 2))
 		commit (self, now_of (self), &checkpoint);
+	/* What it took was said, to whoever reads it. */
+	for (uint64_t offset = before + 1; offset <= archive_count (self->archive); offset++) {
+		archive_record_t record;
+		archive_at (self->archive, offset, &record);
+		if (prefixed (span_str (record.node), "collector.")) {
+			model_published (self->model, record.topic, record.envelope, true);
+			judge_published (self->world->judge, record.envelope);
+		}
+	}
 	self->batch = NULL;
 	self->commits++;
 	net_killed (self->world->net, &self->process);
@@ -695,6 +708,10 @@ model_t *collector_model (const collector_t *self)
 uint64_t collector_runs (const collector_t *self)
 {
 	return self->runs;
+}
+int64_t collector_began_at (const collector_t *self)
+{
+	return self->began_at;
 }
 bool collector_commits (const collector_t *self)
 {

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "belfry/v1/memory.pb-c.h"
 #include "wire/ranges.h"
 
 #define BIND_NS (200 * NS_PER_MS)
@@ -34,6 +35,7 @@ typedef struct {
 	bool known;
 	uint64_t incarnation, nonce, received, replayed;
 	class_t volatiles;
+	uint64_t volatile_mark; /* an earlier run took them up to here */
 	account_t *accounts;
 	size_t n_accounts;
 	uint64_t floor;
@@ -184,6 +186,7 @@ static void node_begin (
 	class_clear (&node->volatiles, from_first);
 	node->n_beats = 0;
 	node->bound_volatile = 0;
+	node->volatile_mark = 0;
 }
 
 /* Topics. */
@@ -263,6 +266,8 @@ static refusal_t expect (model_t *self, model_node_state_t *node, const sealed_t
 	if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE)
 		return expect_durable (node, sealed);
 	const class_t *class = &node->volatiles;
+	if (sealed->sequence <= node->volatile_mark)
+		return REFUSAL_REPLAYED;
 	return class->first == 0 || sealed->sequence > class->newest ? REFUSAL_NONE : REFUSAL_REPLAYED;
 }
 
@@ -309,6 +314,65 @@ static void accept (model_t *self, model_node_state_t *node, const sealed_t *sea
 		newest->incarnation = sealed->incarnation;
 		newest->monotonic_ns = sealed->monotonic_ns;
 	}
+}
+
+/* The next run. */
+
+static void account_check (
+        model_t *self, const char *name, const account_t *account, const Belfry__V1__NodeMemory *memory)
+{
+	ranges_t ranges = { 0 };
+	for (size_t i = 0; i < memory->n_accounts; i++) {
+		const Belfry__V1__AccountMemory *from = memory->accounts[i];
+		if (from->incarnation == account->incarnation)
+			ranges_parse (span_of (from->seen.data, from->seen.len), &ranges);
+	}
+	for (uint64_t s = 1; s <= account->seen.newest || s <= ranges_newest (&ranges); s++) {
+		if (ranges_has (&ranges, s) == class_has (&account->seen, s))
+			continue;
+		sim_fail (self->sim, "memory and journal are of one moment",
+		        "%s, incarnation %" PRIu64 ", sequence %" PRIu64 " is in one of them only", name,
+		        account->incarnation, s);
+		return;
+	}
+}
+
+static void on_piece (void *arg, const char *key, span_t value)
+{
+	model_t *self = arg;
+	static const char prefix[] = "node/";
+	if (strncmp (key, prefix, sizeof prefix - 1) != 0)
+		return;
+	Belfry__V1__NodeMemory *memory = belfry__v1__node_memory__unpack (NULL, value.size, value.data);
+	if (!memory)
+		abort ();
+	const char *name = key + sizeof prefix - 1;
+	model_node_state_t *node = &self->nodes[ledger_node (self->ledger, name)];
+	node->known = memory->incarnation != 0;
+	node->incarnation = memory->incarnation;
+	node->nonce = memory->boot_nonce;
+	node->floor = memory->floor;
+	node->volatile_mark = memory->newest_volatile;
+	node->before_volatile_low = node->before_volatile_high = memory->lost_volatile;
+	node->lost_durable = memory->lost_durable;
+	for (size_t i = 0; i < node->n_accounts; i++)
+		account_check (self, name, &node->accounts[i], memory);
+	belfry__v1__node_memory__free_unpacked (memory, NULL);
+}
+
+void model_restore (model_t *self, const archive_t *archive)
+{
+	for (uint64_t offset = 1; offset <= archive_count (archive); offset++) {
+		archive_record_t record;
+		archive_at (archive, offset, &record);
+		const sealed_t *sealed = ledger_find (self->ledger, record.topic, record.envelope);
+		if (!sealed)
+			sim_fail (self->sim, "the journal holds what was sealed",
+			        "offset %" PRIu64 " was not", offset);
+		else if (strncmp (record.node, "collector.", 10) != 0)
+			durable_put (&self->nodes[sealed->node], sealed);
+	}
+	archive_restore (archive, on_piece, self);
 }
 
 void model_offered (model_t *self, const sealed_t *sealed, refusal_t reason, mono_t now)

@@ -7,6 +7,7 @@
 #ifndef TESTS_SIM_MODEL_H
 #define TESTS_SIM_MODEL_H
 
+#include "archive.h"
 #include "ledger.h"
 #include "wire/refusal.h"
 
@@ -14,6 +15,9 @@ typedef struct model model_t;
 
 model_t *model_new (sim_t *sim, ledger_t *ledger);
 void model_destroy (model_t **self_p);
+
+/* What a run begins with: the memory that stands beside the journal, held against the journal. */
+void model_restore (model_t *self, const archive_t *archive);
 
 /* A message was offered to the collector and it said reason. Fails the run where that is wrong. sealed: its
  * entry, NULL for one that nobody sealed. now: the collector's. */
