@@ -115,7 +115,7 @@ typedef struct {
 	evidence_t evidence;
 	int64_t delay_ns; /* as its newest beat says */
 	uint64_t incarnation;
-	mono_t goodbye_at, flap_at, well_since; /* well_since: while ALIVE */
+	mono_t goodbye_at, flap_at, well_since; /* well_since: since when its state is this */
 	uint32_t flaps;
 	bool quiet;   /* the suspicion began with silence */
 	bool unheard; /* well in an earlier run of this collector */
@@ -221,6 +221,8 @@ static witness_t witness_credible (void *arg, uint32_t witness)
 	if (witness >= self->n)
 		return WITNESS_NO;
 	const watch_t *w = &self->watches[witness];
+	if (w->state == SUSPECT && mono_since (self->now, w->well_since) < EVIDENCE_RETURN_NS)
+		return WITNESS_SOON; /* what is wrong with it is about to show */
 	if (w->state != ALIVE || w->unheard || w->delay_ns >= DETECTOR_PAUSE_NS)
 		return WITNESS_NO;
 	int64_t well = mono_since (self->now, w->well_since);
