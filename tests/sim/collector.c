@@ -657,6 +657,12 @@ void collector_resume (collector_t *self)
 	sim_after (sim, sim_between (sim, 0, NS_PER_MS), on_tick, self, ++self->ticks);
 }
 
+void collector_slow (collector_t *self, int64_t until_ns)
+{
+	if (self->slow_until < until_ns)
+		self->slow_until = until_ns;
+}
+
 void collector_destroy (collector_t **self_p)
 {
 	collector_t *self = *self_p;

@@ -24,6 +24,8 @@ void collector_kill (collector_t *self);
 void collector_stop (collector_t *self); /* with its farewell */
 void collector_pause (collector_t *self);
 void collector_resume (collector_t *self);
+/* Its disk takes hundreds of milliseconds for a commit until then. */
+void collector_slow (collector_t *self, int64_t until_ns);
 
 /* Since when it runs without a pause; INT64_MAX while it does not. */
 int64_t collector_steady_since (const collector_t *self);
