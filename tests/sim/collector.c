@@ -244,6 +244,24 @@ static void answer_take (collector_t *self, span_t bytes)
 	self->answer = control;
 }
 
+/* What an agent is told to be in the journal is there. */
+static void ack_check (collector_t *self, const conn_t *conn, span_t bytes)
+{
+	const world_t *world = self->world;
+	Belfry__V1__Control *control = NULL;
+	bool is_signed;
+	uint32_t node = 0;
+	while (node < world->options.nodes && world->agents[node]->control != conn &&
+	        !(world->clones[node] && world->clones[node]->control == conn))
+		node++;
+	if (node == world->options.nodes ||
+	        control_unpack (bytes.data, bytes.size, NULL, &control, &is_signed))
+		return;
+	if (control->body_case == BELFRY__V1__CONTROL__BODY_ACK)
+		model_acknowledged (self->model, self->archive, node, control->ack);
+	belfry__v1__control__free_unpacked (control, NULL);
+}
+
 static void port_control (void *arg, span_t peer, span_t bytes)
 {
 	collector_t *self = arg;
@@ -254,6 +272,7 @@ static void port_control (void *arg, span_t peer, span_t bytes)
 		return;
 	for (size_t i = 0; i < self->n_controls; i++) {
 		if (span_equal (peer, span_of (self->controls[i]->identity, IDENTITY_SIZE))) {
+			ack_check (self, self->controls[i]->conn, bytes);
 			if (!conn_send (self->controls[i]->conn, NET_TO_CLIENT, &bytes, 1))
 				core_dropped (self->core, CORE_DROP_CONTROL);
 			return;
@@ -386,16 +405,17 @@ static void peer_remove (peer_conn_t **peers, size_t *n, const conn_t *conn)
 
 /* Control. */
 
-/* A Hello that nobody forged, or NULL: the collector is to see the same. The caller frees it. */
-static Belfry__V1__Control *hello_of (const collector_t *self, span_t bytes)
+/* A Hello or a Resend that nobody forged, or NULL: the collector is to see the same. The caller frees it. */
+static Belfry__V1__Control *genuine_of (const collector_t *self, span_t bytes)
 {
 	Belfry__V1__Control *control = NULL;
 	bool is_signed;
 	if (control_unpack (bytes.data, bytes.size, NULL, &control, &is_signed))
 		return NULL;
-	if (control->body_case == BELFRY__V1__CONTROL__BODY_HELLO &&
-	        control_verify (bytes.data, bytes.size, CONTROL_TO_COLLECTOR, self->world->keyring,
-	                control->key_epoch, span_str (control->node)) == REFUSAL_NONE)
+	bool looked_at = control->body_case == BELFRY__V1__CONTROL__BODY_HELLO ||
+	                 control->body_case == BELFRY__V1__CONTROL__BODY_RESEND;
+	if (looked_at && control_verify (bytes.data, bytes.size, CONTROL_TO_COLLECTOR, self->world->keyring,
+	                         control->key_epoch, span_str (control->node)) == REFUSAL_NONE)
 		return control;
 	belfry__v1__control__free_unpacked (control, NULL);
 	return NULL;
@@ -409,24 +429,26 @@ static void on_control (void *context, conn_t *conn, int descriptor, const span_
 	const peer_conn_t *peer = peer_find (self->controls, self->n_controls, conn);
 	uint8_t gone[IDENTITY_SIZE] = { 0xff };
 	span_t identity = span_of (peer ? peer->identity : gone, IDENTITY_SIZE);
-	Belfry__V1__Control *hello = hello_of (self, parts[0]);
+	Belfry__V1__Control *genuine = genuine_of (self, parts[0]);
+	bool is_hello = genuine && genuine->body_case == BELFRY__V1__CONTROL__BODY_HELLO;
 	if (self->world->hostile)
 		hostile_saw_control (self->world->hostile, parts[0]);
-	self->hello = hello != NULL;
+	self->hello = is_hello;
+	/* Before it is answered: its Acks may follow at once. */
+	if (genuine && !is_hello &&
+	        model_welcomed (self->model, ledger_node (self->world->ledger, genuine->node)))
+		model_resent (self->model, ledger_node (self->world->ledger, genuine->node), genuine->resend,
+		        now_of (self).mono);
 	self->hello_answered = false;
 	core_control (self->core, identity, parts[0], now_of (self));
 	self->hello = false;
 	core_flush (self->core, now_of (self));
-	if (hello) {
-		if (!self->hello_answered)
-			sim_fail (self->world->sim, "every Hello is answered", "%s got no Welcome",
-			        hello->node);
-		else
-			model_hello (self->model, ledger_node (self->world->ledger, hello->node),
-			        hello->hello->incarnation, hello->hello->boot_nonce, self->hello_accepted,
-			        self->hello_next);
-		belfry__v1__control__free_unpacked (hello, NULL);
-	}
+	if (is_hello && !self->hello_answered)
+		sim_fail (self->world->sim, "every Hello is answered", "%s got no Welcome", genuine->node);
+	else if (is_hello)
+		model_hello (self->model, ledger_node (self->world->ledger, genuine->node), genuine->hello,
+		        self->hello_accepted, self->hello_next);
+	belfry__v1__control__free_unpacked (genuine, NULL);
 }
 
 static void on_control_opened (void *context, conn_t *conn)
@@ -714,6 +736,11 @@ model_t *collector_model (const collector_t *self)
 uint64_t collector_runs (const collector_t *self)
 {
 	return self->runs;
+}
+void collector_end_check (collector_t *self)
+{
+	if (self->model && !self->batch)
+		model_journalled (self->model, self->archive);
 }
 int64_t collector_began_at (const collector_t *self)
 {

@@ -34,6 +34,8 @@ int64_t collector_paused_at (const collector_t *self);
 /* Of the present run; NULL while there is none. */
 model_t *collector_model (const collector_t *self);
 uint64_t collector_runs (const collector_t *self);
+/* Everything is over: whether its journal has what it took in. Not while a commit is under way. */
+void collector_end_check (collector_t *self);
 /* When its present run began. */
 int64_t collector_began_at (const collector_t *self);
 /* Whether a commit is under way: what was decided may not be out yet. */

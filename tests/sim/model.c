@@ -29,10 +29,13 @@ typedef struct {
 typedef struct {
 	uint64_t incarnation, nonce;
 	class_t seen;
+	class_t filled;    /* of them, what only a gap stands for */
+	uint64_t events;   /* accepted, gaps too */
+	uint64_t answered; /* up to here acknowledgements were looked at */
 } account_t;
 
 typedef struct {
-	bool known;
+	bool known, welcomed;
 	uint64_t incarnation, nonce, received, replayed;
 	class_t volatiles;
 	uint64_t volatile_mark; /* an earlier run took them up to here */
@@ -82,8 +85,10 @@ void model_destroy (model_t **self_p)
 		return;
 	for (size_t i = 0; i < NODES_MAX; i++) {
 		free (self->nodes[i].volatiles.bits);
-		for (size_t k = 0; k < self->nodes[i].n_accounts; k++)
+		for (size_t k = 0; k < self->nodes[i].n_accounts; k++) {
 			free (self->nodes[i].accounts[k].seen.bits);
+			free (self->nodes[i].accounts[k].filled.bits);
+		}
 		free (self->nodes[i].accounts);
 	}
 	free (self->newest);
@@ -187,6 +192,7 @@ static void node_begin (
 	node->n_beats = 0;
 	node->bound_volatile = 0;
 	node->volatile_mark = 0;
+	node->welcomed = false;
 }
 
 /* Topics. */
@@ -273,14 +279,17 @@ static refusal_t expect (model_t *self, model_node_state_t *node, const sealed_t
 
 static void durable_put (model_node_state_t *node, const sealed_t *sealed)
 {
-	class_t *seen = &account_of (node, sealed->incarnation, sealed->nonce)->seen;
+	account_t *account = account_of (node, sealed->incarnation, sealed->nonce);
+	class_t *seen = &account->seen;
 	uint64_t missing = 0;
+	account->events++;
 	if (gap_fills (sealed)) {
 		for (uint64_t s = sealed->first; s <= sealed->last; s++) {
 			if (class_has (seen, s))
 				continue;
 			missing++;
 			class_put (seen, s);
+			class_put (&account->filled, s);
 		}
 		node->lost_durable += missing < sealed->count ? missing : sealed->count;
 	}
@@ -314,6 +323,92 @@ static void accept (model_t *self, model_node_state_t *node, const sealed_t *sea
 		newest->incarnation = sealed->incarnation;
 		newest->monotonic_ns = sealed->monotonic_ns;
 	}
+}
+
+/* Sent again. */
+
+static void settle (model_node_state_t *node, uint64_t oldest)
+{
+	if (oldest > node->floor && oldest <= node->incarnation)
+		node->floor = oldest;
+}
+
+static void resent_one (model_t *self, model_node_state_t *node, const sealed_t *sealed, mono_t now)
+{
+	refusal_t reason = REFUSAL_NONE;
+	if (sealed->class != BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE) {
+		reason = REFUSAL_CONTROL;
+	} else if (sealed->incarnation <= node->incarnation) {
+		if (sealed->incarnation < node->floor ||
+		        account_of (node, sealed->incarnation, sealed->nonce)->nonce != sealed->nonce)
+			return;
+		reason = expect_durable (node, sealed);
+		if (reason == REFUSAL_REPLAYED)
+			return;
+	}
+	self->offers++;
+	if (reason) {
+		self->refusals[reason]++;
+		return;
+	}
+	self->accepted++;
+	accept (self, node, sealed, now);
+}
+
+void model_resent (model_t *self, uint32_t index, const Belfry__V1__Resend *resend, mono_t now)
+{
+	model_node_state_t *node = &self->nodes[index];
+	settle (node, resend->oldest_incarnation);
+	for (size_t i = 0; i < resend->n_frames; i++) {
+		const Belfry__V1__Frame *frame = resend->frames[i];
+		const sealed_t *sealed = ledger_find (self->ledger, span_str (frame->topic),
+		        span_of (frame->envelope.data, frame->envelope.len));
+		if (!sealed || sealed->node != index)
+			sim_fail (self->sim, "a node sends again what it sealed", "%s sends another's",
+			        ledger_node_name (self->ledger, index));
+		else
+			resent_one (self, node, sealed, now);
+	}
+}
+
+void model_acknowledged (model_t *self, const archive_t *archive, uint32_t index, const Belfry__V1__Ack *ack)
+{
+	model_node_state_t *node = &self->nodes[index];
+	const char *name = ledger_node_name (self->ledger, index);
+	if (ack->foreign || ack->incarnation < node->floor)
+		return;
+	account_t *account = account_of (node, ack->incarnation, 0);
+	for (uint64_t s = account->answered + 1; s <= ack->newest_durable; s++) {
+		if (archive_find (archive, name, ack->incarnation, s) || class_has (&account->filled, s))
+			continue;
+		sim_fail (self->sim, "nothing is acknowledged before its commit",
+		        "%s, incarnation %" PRIu64 ", sequence %" PRIu64, name, ack->incarnation, s);
+		return;
+	}
+	if (account->answered < ack->newest_durable)
+		account->answered = ack->newest_durable;
+}
+
+void model_journalled (model_t *self, const archive_t *archive)
+{
+	uint64_t accepted = 0, kept = 0;
+	for (size_t i = 0; i < NODES_MAX; i++) {
+		for (size_t k = 0; k < self->nodes[i].n_accounts; k++)
+			accepted += self->nodes[i].accounts[k].events;
+	}
+	for (uint64_t offset = 1; offset <= archive_count (archive); offset++) {
+		archive_record_t record;
+		archive_at (archive, offset, &record);
+		if (strncmp (record.node, "collector.", 10) == 0)
+			continue;
+		kept++;
+		if (archive_find (archive, record.node, record.incarnation, record.sequence) != offset)
+			sim_fail (self->sim, "the journal holds each event once",
+			        "offset %" PRIu64 " is there twice", offset);
+	}
+	if (accepted != kept)
+		sim_fail (self->sim, "everything durable that was accepted is in the journal",
+		        "%" PRIu64 " accepted, %" PRIu64 " in the journal", accepted, kept);
 }
 
 /* The next run. */
@@ -411,9 +506,14 @@ void model_refused (model_t *self, refusal_t reason)
 	self->refusals[reason]++;
 }
 
-void model_hello (
-        model_t *self, uint32_t index, uint64_t incarnation, uint64_t nonce, bool accepted, uint64_t next)
+bool model_welcomed (const model_t *self, uint32_t index)
 {
+	return self->nodes[index].welcomed;
+}
+
+void model_hello (model_t *self, uint32_t index, const Belfry__V1__Hello *hello, bool accepted, uint64_t next)
+{
+	uint64_t incarnation = hello->incarnation, nonce = hello->boot_nonce;
 	model_node_state_t *node = &self->nodes[index];
 	bool newer = !node->known || incarnation > node->incarnation;
 	bool same = node->known && incarnation == node->incarnation && nonce == node->nonce;
@@ -429,6 +529,10 @@ void model_hello (
 		        ledger_node_name (self->ledger, index), incarnation, node->incarnation, next);
 	if (accepted && newer)
 		node_begin (node, incarnation, nonce, node->known, (mono_t){ INT64_MAX / 2 });
+	if (accepted) {
+		node->welcomed = true;
+		settle (node, hello->oldest_incarnation);
+	}
 }
 
 void model_published (model_t *self, span_t topic, span_t envelope, bool marked)
