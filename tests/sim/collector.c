@@ -1,21 +1,16 @@
 /* The shell. A tick may come before or after what has waited in the connections meanwhile, as in a poll loop;
  * what the connections bring comes one by one. */
 
-#include "collector.h"
+#include "collector_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "collector/core.h"
 #include "agent.h"
-#include "archive.h"
 #include "conf/errors.h"
-#include "conf/rule.h"
 #include "hostile.h"
 #include "judge.h"
 #include "wire/control.h"
-
-enum { CONNS_MAX = 256, PREFIXES_MAX = 64, IDENTITY_SIZE = 5 };
 
 #define TICK_NS (20 * NS_PER_MS)
 /* How long a disk takes, well and ailing. */
@@ -27,68 +22,9 @@ enum { CONNS_MAX = 256, PREFIXES_MAX = 64, IDENTITY_SIZE = 5 };
 static const char *const prefixes[] = { "system/", "health/", "metrics/", "lifecycle/", "alerts/", "audit/",
 	"security/", "logging/info/", "logging/warning/", "logging/error/", "logging/critical/", "fabric/" };
 
-/* One connection of a subscriber or of a control peer. */
-typedef struct {
-	conn_t *conn;
-	uint8_t identity[IDENTITY_SIZE];
-	char subscriptions[PREFIXES_MAX][TOPIC_SIZE_MAX + 1];
-	size_t n;
-} peer_conn_t;
-
-/* A reading under way. */
-typedef struct reading {
-	struct reading *next;
-	collector_t *self;
-	uint8_t peer[IDENTITY_SIZE];
-	uint64_t id;
-	bool chain;
-	core_page_t page;
-} reading_t;
-
-struct collector {
-	world_t *world;
-	host_t host;
-	process_t process;
-	path_t path;
-	rule_set_t *rules;
-	core_t *core;
-	model_t *model;
-	uint64_t incarnation, runs, ticks, identities;
-	int64_t steady_since, paused_at, began_at;
-	conn_t *streams[CONNS_MAX];
-	size_t n_streams;
-	peer_conn_t *controls[CONNS_MAX], *outlets[CONNS_MAX];
-	size_t n_controls, n_outlets;
-	char wanted[PREFIXES_MAX][TOPIC_SIZE_MAX + 1]; /* on demand, carried to the agents */
-	size_t n_wanted;
-	/* The answer to what the simulator itself asks, and to the Hello under way. */
-	Belfry__V1__Control *answer;
-	bool snapshot, hello;
-	bool hello_answered, hello_accepted;
-	uint64_t hello_next;
-	/* The journal, and the commit under way. */
-	archive_t *archive;
-	reading_t *readings;
-	journal_batch_t *batch;
-	uint64_t commits; /* only the newest counts */
-	int64_t slow_until;
-	uint64_t out; /* the newest offset that went out in this run */
-};
-
 static const char viewer[] = "\0view";
 
-static moment_t now_of (const collector_t *self)
-{
-	return host_moment (self->world->sim, &self->host);
-}
-
 /* The core's port. */
-
-static bool prefixed (span_t topic, const char *prefix)
-{
-	size_t size = strlen (prefix);
-	return size <= topic.size && memcmp (prefix, topic.data, size) == 0;
-}
 
 static void forward (collector_t *self, span_t topic, span_t envelope, span_t mark)
 {
@@ -333,24 +269,14 @@ static void on_stream (void *context, conn_t *conn, int descriptor, const span_t
 	core_flush (self->core, now_of (self));
 }
 
-static void subscribe (conn_t *conn, char first, const char *prefix)
-{
-	char bytes[TOPIC_SIZE_MAX + 2];
-	size_t size = strlen (prefix);
-	bytes[0] = first;
-	memcpy (bytes + 1, prefix, size);
-	span_t part = span_of (bytes, size + 1);
-	conn_send (conn, NET_TO_CLIENT, &part, 1);
-}
-
 static void on_stream_opened (void *context, conn_t *conn)
 {
 	collector_t *self = context;
 	self->streams[self->n_streams++] = conn;
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-		subscribe (conn, 1, prefixes[i]);
+		collector_subscribe (conn, 1, prefixes[i]);
 	for (size_t i = 0; i < self->n_wanted; i++)
-		subscribe (conn, 1, self->wanted[i]);
+		collector_subscribe (conn, 1, self->wanted[i]);
 }
 
 static void on_stream_closed (void *context, conn_t *conn, int descriptor)
@@ -369,174 +295,6 @@ static void on_stream_closed (void *context, conn_t *conn, int descriptor)
 end_t collector_stream_end (collector_t *self)
 {
 	return (end_t){ self, on_stream_opened, on_stream_closed, on_stream };
-}
-
-/* Peers. */
-
-static peer_conn_t *peer_find (peer_conn_t *const *peers, size_t n, const conn_t *conn)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (peers[i]->conn == conn)
-			return peers[i];
-	}
-	return NULL;
-}
-
-static void peer_add (collector_t *self, peer_conn_t **peers, size_t *n, conn_t *conn)
-{
-	peer_conn_t *peer = sim_alloc (sizeof *peer);
-	uint64_t number = ++self->identities;
-	peer->conn = conn;
-	for (size_t i = 1; i < IDENTITY_SIZE; i++)
-		peer->identity[i] = (uint8_t) (number >> (8 * (i - 1)));
-	peers[(*n)++] = peer;
-}
-
-static void peer_remove (peer_conn_t **peers, size_t *n, const conn_t *conn)
-{
-	for (size_t i = 0; i < *n; i++) {
-		if (peers[i]->conn == conn) {
-			free (peers[i]);
-			peers[i] = peers[--*n];
-			return;
-		}
-	}
-}
-
-/* Control. */
-
-/* A Hello or a Resend that nobody forged, or NULL: the collector is to see the same. The caller frees it. */
-static Belfry__V1__Control *genuine_of (const collector_t *self, span_t bytes)
-{
-	Belfry__V1__Control *control = NULL;
-	bool is_signed;
-	if (control_unpack (bytes.data, bytes.size, NULL, &control, &is_signed))
-		return NULL;
-	bool looked_at = control->body_case == BELFRY__V1__CONTROL__BODY_HELLO ||
-	                 control->body_case == BELFRY__V1__CONTROL__BODY_RESEND;
-	if (looked_at && control_verify (bytes.data, bytes.size, CONTROL_TO_COLLECTOR, self->world->keyring,
-	                         control->key_epoch, span_str (control->node)) == REFUSAL_NONE)
-		return control;
-	belfry__v1__control__free_unpacked (control, NULL);
-	return NULL;
-}
-
-static void on_control (void *context, conn_t *conn, int descriptor, const span_t *parts, size_t n)
-{
-	collector_t *self = context;
-	(void) descriptor;
-	(void) n;
-	const peer_conn_t *peer = peer_find (self->controls, self->n_controls, conn);
-	uint8_t gone[IDENTITY_SIZE] = { 0xff };
-	span_t identity = span_of (peer ? peer->identity : gone, IDENTITY_SIZE);
-	Belfry__V1__Control *genuine = genuine_of (self, parts[0]);
-	bool is_hello = genuine && genuine->body_case == BELFRY__V1__CONTROL__BODY_HELLO;
-	if (self->world->hostile)
-		hostile_saw_control (self->world->hostile, parts[0]);
-	self->hello = is_hello;
-	/* Before it is answered: its Acks may follow at once. */
-	if (genuine && !is_hello &&
-	        model_welcomed (self->model, ledger_node (self->world->ledger, genuine->node)))
-		model_resent (self->model, ledger_node (self->world->ledger, genuine->node), genuine->resend,
-		        now_of (self).mono);
-	self->hello_answered = false;
-	core_control (self->core, identity, parts[0], now_of (self));
-	self->hello = false;
-	core_flush (self->core, now_of (self));
-	if (is_hello && !self->hello_answered)
-		sim_fail (self->world->sim, "every Hello is answered", "%s got no Welcome", genuine->node);
-	else if (is_hello)
-		model_hello (self->model, ledger_node (self->world->ledger, genuine->node), genuine->hello,
-		        self->hello_accepted, self->hello_next);
-	belfry__v1__control__free_unpacked (genuine, NULL);
-}
-
-static void on_control_opened (void *context, conn_t *conn)
-{
-	collector_t *self = context;
-	peer_add (self, self->controls, &self->n_controls, conn);
-}
-
-static void on_control_closed (void *context, conn_t *conn, int descriptor)
-{
-	collector_t *self = context;
-	(void) descriptor;
-	peer_remove (self->controls, &self->n_controls, conn);
-}
-
-end_t collector_control_end (collector_t *self)
-{
-	return (end_t){ self, on_control_opened, on_control_closed, on_control };
-}
-
-/* The outlet. */
-
-static void want (collector_t *self, const char *prefix, bool on)
-{
-	if (!prefixed (span_str (prefix), "diagnostics/") && !prefixed (span_str (prefix), "logging/debug/"))
-		return;
-	size_t at = 0;
-	while (at < self->n_wanted && strcmp (self->wanted[at], prefix) != 0)
-		at++;
-	if (on == (at < self->n_wanted) || (on && at == PREFIXES_MAX))
-		return;
-	for (size_t i = 0; i < self->n_streams; i++)
-		subscribe (self->streams[i], on, prefix);
-	if (on)
-		memcpy (self->wanted[self->n_wanted++], prefix, strlen (prefix) + 1);
-	else
-		memcpy (self->wanted[at], self->wanted[--self->n_wanted], sizeof self->wanted[0]);
-}
-
-static void peer_subscribe (collector_t *self, peer_conn_t *peer, const char *prefix, bool on)
-{
-	size_t at = 0;
-	while (at < peer->n && strcmp (peer->subscriptions[at], prefix) != 0)
-		at++;
-	if (on == (at < peer->n) || (on && at == PREFIXES_MAX))
-		return;
-	if (on)
-		memcpy (peer->subscriptions[peer->n++], prefix, strlen (prefix) + 1);
-	else
-		memmove (peer->subscriptions[at], peer->subscriptions[--peer->n],
-		        sizeof peer->subscriptions[0]);
-	want (self, prefix, on);
-}
-
-static void on_outlet (void *context, conn_t *conn, int descriptor, const span_t *parts, size_t n)
-{
-	collector_t *self = context;
-	(void) descriptor;
-	(void) n;
-	peer_conn_t *peer = peer_find (self->outlets, self->n_outlets, conn);
-	const char *bytes = parts[0].data;
-	char prefix[TOPIC_SIZE_MAX + 1];
-	if (!peer || parts[0].size == 0 || parts[0].size > TOPIC_SIZE_MAX)
-		return;
-	memcpy (prefix, bytes + 1, parts[0].size - 1);
-	prefix[parts[0].size - 1] = '\0';
-	peer_subscribe (self, peer, prefix, bytes[0] == 1);
-}
-
-static void on_outlet_opened (void *context, conn_t *conn)
-{
-	collector_t *self = context;
-	peer_add (self, self->outlets, &self->n_outlets, conn);
-}
-
-static void on_outlet_closed (void *context, conn_t *conn, int descriptor)
-{
-	collector_t *self = context;
-	(void) descriptor;
-	peer_conn_t *peer = peer_find (self->outlets, self->n_outlets, conn);
-	for (size_t i = 0; peer && i < peer->n; i++)
-		want (self, peer->subscriptions[i], false);
-	peer_remove (self->outlets, &self->n_outlets, conn);
-}
-
-end_t collector_outlet_end (collector_t *self)
-{
-	return (end_t){ self, on_outlet_opened, on_outlet_closed, on_outlet };
 }
 
 /* Life. */
