@@ -2,7 +2,7 @@
  * the incarnation since. A subscription that is new means a collector that is, so it is greeted, and
  * what it must know to understand (catalogues, statuses) is said again. */
 
-#include "agents/agent.h"
+#include "agents/agent_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,59 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/figures_self.h"
-#include "agents/inlet.h"
-#include "agents/listener.h"
-#include "agents/reach.h"
-#include "agents/talk.h"
-#include "agents/voice.h"
-#include "agents/tenure.h"
-#include "agents/watch.h"
 #include "base/log.h"
 
 enum { SUBSCRIPTION_BATCH = 64 };
 
-/* Without a welcome for so long the log says so, and again each minute. */
-#define ALONE_NS (3 * NS_PER_S)
-#define ALONE_AGAIN_NS (60 * NS_PER_S)
 #define SELF_NS (5 * NS_PER_S)
 #define IDLE_NS NS_PER_S
 #define PROBES_PATIENCE_NS NS_PER_S
-
-struct agent {
-	const agent_config_t *config;
-	keyring_t *keyring;
-	agent_hangup_fn *hangup;
-	void *arg;
-	loop_t *loop;
-	net_context_t *context;
-	link_t *stream;
-	demand_t *demand;
-	outbox_t *outbox;
-	voice_t *voice;
-	listener_t *listener;
-	peers_t *peers;
-	inlet_t *inlet;
-	self_figures_t *self_figures;
-
-	talk_t **talks;
-	size_t n_talks;
-	const talk_t *roster_of; /* whose roster is in force */
-	talk_identity_t says;
-	char peer_address[160];
-
-	tenure_t *tenure;
-	watch_t *watch;
-
-	beat_t beat;
-	int main_loop, probes_loop;
-	int timers[2];
-	int64_t peers_ns;
-	mono_t self_due, idle_due, alone_due;
-	bool debug_wanted;
-	bool confirmed; /* welcomed since the newest subscription */
-	bool started;   /* was said */
-};
+#define DISK_PATIENCE_NS NS_PER_S
 
 /* The gate. */
 
@@ -78,9 +33,16 @@ static void gate (agent_t *self, moment_t now)
 	}
 	voice_repeat (self->voice);
 	watch_again (self->watch);
-	outbox_open (self->outbox, now);
+	outbox_open (self->outbox);
 	/* A beat tells the collector which connection is this node's, so that it knows when that one ends. */
 	voice_beat (self->voice, &self->beat, now);
+}
+
+/* Whether what is durable may be given numbers. */
+static void numbering (agent_t *self)
+{
+	const incarnation_t *incarnation = tenure_incarnation (self->tenure);
+	delivery_allow (self->delivery, incarnation, incarnation->certain && tenure_stands (self->tenure));
 }
 
 static void greet_all (agent_t *self, mono_t now)
@@ -93,7 +55,8 @@ static void stream_emit (void *arg, span_t topic, span_t envelope)
 {
 	agent_t *self = arg;
 	const span_t parts[] = { topic, envelope };
-	(void) !link_send (self->stream, parts, 2); /* an XPUB drops by itself: sequences show it */
+	for (size_t i = 0; i < self->n_streams; i++)
+		(void) !link_send (way_link (self->streams[i]), parts, 2); /* an XPUB drops by itself */
 }
 
 /* Debug logs that nobody listens to need not leave their application. */
@@ -135,10 +98,13 @@ static void on_begun (void *arg, const incarnation_t *incarnation)
 {
 	agent_t *self = arg;
 	moment_t now = moment_now ();
-	log_info ("agent", "now incarnation %" PRIu64, incarnation->incarnation);
+	if (incarnation->incarnation != self->says.incarnation) {
+		log_info ("agent", "now incarnation %" PRIu64, incarnation->incarnation);
+		delivery_begun (self->delivery, self->says.incarnation, incarnation, now.mono);
+	}
+	numbering (self);
 	self->says.incarnation = incarnation->incarnation;
 	self->says.boot_nonce = incarnation->boot_nonce;
-	outbox_set_incarnation (self->outbox, incarnation->incarnation, incarnation->boot_nonce, now.mono);
 	/* Who welcomed the old number hears of the new one; who asked for it has its Hello scheduled, later
 	 * and later where two programs quarrel about a name. */
 	for (size_t i = 0; i < self->n_talks; i++) {
@@ -153,10 +119,11 @@ static void on_begun (void *arg, const incarnation_t *incarnation)
 static void on_welcomed (void *arg, talk_t *talk, const Belfry__V1__Welcome *welcome, bool newly)
 {
 	agent_t *self = arg;
-	(void) talk;
 	(void) newly;
 	self->confirmed = true;
 	tenure_accepted (self->tenure);
+	tenure_step (self->tenure);
+	delivery_welcomed (self->delivery, talk, welcome, mono_now ());
 	if (welcome->want_catalogues) {
 		voice_repeat (self->voice);
 		watch_again (self->watch);
@@ -173,6 +140,7 @@ static void on_superseded (void *arg, talk_t *talk, uint64_t at_least)
 	        " or above. Is a second agent using this name?",
 	        talk_endpoint (talk), self->says.incarnation, at_least);
 	tenure_superseded (self->tenure, at_least);
+	numbering (self);
 	self->confirmed = false;
 	gate (self, moment_now ());
 }
@@ -182,13 +150,28 @@ static void on_lost (void *arg, talk_t *talk)
 	agent_t *self = arg;
 	if (self->roster_of == talk)
 		self->roster_of = NULL;
+	delivery_lost (self->delivery, talk);
 	for (size_t i = 0; i < self->n_talks; i++) {
 		if (talk_welcomed (self->talks[i]))
 			return;
 	}
 	self->confirmed = false;
-	self->alone_due = mono_now ();
+	self->alone.due = mono_now ();
 	gate (self, moment_now ());
+}
+
+static void on_acknowledged (void *arg, talk_t *talk, const Belfry__V1__Ack *ack)
+{
+	agent_t *self = arg;
+	delivery_acknowledged (self->delivery, talk, ack, mono_now ());
+}
+
+static void on_oldest (void *arg, const talk_t *talk, Belfry__V1__Hello *hello)
+{
+	agent_t *self = arg;
+	spooler_place_t oldest = delivery_oldest (self->delivery, talk);
+	hello->oldest_incarnation = oldest.incarnation;
+	hello->oldest_sequence = oldest.sequence;
 }
 
 static void on_roster (void *arg, talk_t *talk, const Belfry__V1__Roster *roster, uint32_t key_epoch)
@@ -226,32 +209,44 @@ static int on_application (void *arg, Belfry__V1__Event *event, const publisher_
 	int r = outbox_send (self->outbox, event, note, moment_now (), err);
 	if (r == OUTBOX_E_DROPPED)
 		return error_set (
-		        err, -ENOBUFS, "no collector hears this node, and memory for waiting events is full");
+		        err, -ENOBUFS, "the disk takes nothing, and memory for waiting events is full");
+	delivery_nudge (self->delivery);
 	return r < 0 ? r : 0;
+}
+
+static uint64_t on_newest (void *arg)
+{
+	const agent_t *self = arg;
+	return hold_newest_number (outbox_hold (self->outbox));
+}
+
+/* The spool's words. */
+
+static void on_durable (void *arg)
+{
+	agent_t *self = arg;
+	if (self->delivery)
+		delivery_nudge (self->delivery);
+}
+
+static void on_settled (void *arg, uint64_t number, mono_t now)
+{
+	agent_t *self = arg;
+	if (self->inlet)
+		inlet_settle (self->inlet, number, now);
+}
+
+static void on_damaged (void *arg, const spool_report_t *report)
+{
+	agent_t *self = arg;
+	voice_damage (self->voice, report->text, moment_now ());
 }
 
 /* Time. */
 
-static void alone_say (agent_t *self, mono_t now)
-{
-	for (size_t i = 0; i < self->n_talks; i++) {
-		if (talk_welcomed (self->talks[i])) {
-			self->alone_due = mono_add (now, ALONE_NS);
-			return;
-		}
-	}
-	if (mono_since (now, self->alone_due) < 0)
-		return;
-	self->alone_due = mono_add (now, ALONE_AGAIN_NS);
-	log_warning ("agent",
-	        "no collector answers (%s%s); trying on, %zu events wait, %" PRIu64 " were dropped",
-	        talk_endpoint (self->talks[0]), self->n_talks > 1 ? " and others" : "",
-	        hold_count (outbox_hold (self->outbox)), hold_dropped (outbox_hold (self->outbox)));
-}
-
 static void self_say (agent_t *self, moment_t now)
 {
-	self_figures_from_t from = { self->outbox, self->inlet, self->listener, self->peers,
+	self_figures_from_t from = { self->outbox, self->delivery, self->inlet, self->listener, self->peers,
 		watch_probing (self->watch), self->talks, self->n_talks };
 	voice_self (self->voice, self_figures_read (self->self_figures, &from), now);
 }
@@ -281,10 +276,13 @@ static void on_beat (void *arg, int id, moment_t now)
 	}
 	if (due (&self->self_due, SELF_NS, now.mono))
 		self_say (self, now);
+	voice_spool (self->voice, delivery_figures (self->delivery));
 	voice_beat (self->voice, &self->beat, now);
+	numbering (self);
+	delivery_step (self->delivery, now);
 	if (self->listener && due (&self->idle_due, IDLE_NS, now.mono))
 		listener_tick (self->listener, now.mono);
-	alone_say (self, now.mono);
+	alone_look (&self->alone, self->talks, self->n_talks, self->delivery, self->outbox, now.mono);
 }
 
 static void talks_tick (agent_t *self, mono_t now)
@@ -317,7 +315,6 @@ static void on_both (void *arg, int id, moment_t now)
 	on_beat (arg, id, now);
 	on_peers (arg, id, now);
 }
-
 static void on_signal (void *arg, int signo)
 {
 	agent_t *self = arg;
@@ -346,6 +343,7 @@ static int core_begin (agent_t *self, moment_t now, err_t *err)
 	        (r = peers_new (self->loop, config->node, nonce, &self->peers)) ||
 	        (r = self_figures_new (&self->self_figures)))
 		return error_set (err, r, "out of memory");
+	const delivery_hooks_t delivery = { self, on_settled, on_damaged };
 	if ((r = outbox_new (&options, self->demand, stream_emit, self, &self->outbox, err)))
 		return r;
 	const char **names = calloc (config->probes.persistence.stores.n + 1, sizeof *names);
@@ -356,16 +354,10 @@ static int core_begin (agent_t *self, moment_t now, err_t *err)
 	r = voice_new (
 	        self->outbox, names, config->probes.persistence.stores.n, wall_boot (), now, &self->voice);
 	free (names);
-	return r ? error_set (err, r, "out of memory") : 0;
-}
-
-/* As the inlet takes them; the caller frees. NULL without memory. */
-static uid_t *audit_uids_of (const agent_config_t *config)
-{
-	uid_t *uids = calloc (config->audit_uids.n + 1, sizeof *uids);
-	for (size_t i = 0; uids && i < config->audit_uids.n; i++)
-		uids[i] = (uid_t) config->audit_uids.items[i];
-	return uids;
+	if (r)
+		return error_set (err, r, "out of memory");
+	voice_on_durable (self->voice, on_durable, self);
+	return delivery_new (self->loop, config, self->outbox, &delivery, now, &self->delivery, err);
 }
 
 static int sockets_begin (agent_t *self, err_t *err)
@@ -375,21 +367,24 @@ static int sockets_begin (agent_t *self, err_t *err)
 	if (config->peer && (r = listener_new (self->loop, config->peer, config->node, self->keyring,
 	                             &self->listener, err)))
 		return r;
-	uid_t *uids = audit_uids_of (config);
+	uid_t *uids = agent_audit_uids (config);
 	if (!uids)
 		return error_set (err, -ENOMEM, "out of memory");
-	const inlet_options_t options = { config->socket, uids, config->audit_uids.n };
+	const inlet_options_t options = { config->socket, uids, config->audit_uids.n, on_newest };
 	r = inlet_new (&options, self->loop, on_application, self, &self->inlet, err);
 	free (uids);
 	if (r)
 		return r;
 	inlet_set_wanted (self->inlet, true, BELFRY__V1__SEVERITY__SEVERITY_INFO);
-	if ((r = net_context_new (1, &self->context)) ||
-	        (r = link_new (self->context, LINK_AGENT_STREAM, NULL, &self->stream)) ||
-	        (r = loop_add_link (self->loop, self->stream, on_stream, self)))
+	if ((r = net_context_new (1, &self->context)))
 		return error_set (err, r, "ZeroMQ does not start: %s", strerror (-r));
-	for (size_t i = 0; i < config->collectors.n; i++) {
-		if ((r = link_connect (self->stream, config->collectors.items[i].stream, err)))
+	self->streams = calloc (config->collectors.n, sizeof (way_t *));
+	if (!self->streams)
+		return error_set (err, -ENOMEM, "out of memory");
+	for (; self->n_streams < config->collectors.n; self->n_streams++) {
+		if ((r = way_new (self->context, self->loop, LINK_AGENT_STREAM,
+		             config->collectors.items[self->n_streams].stream, &self->keys, on_stream, self,
+		             &self->streams[self->n_streams], err)))
 			return r;
 	}
 	return 0;
@@ -398,7 +393,8 @@ static int sockets_begin (agent_t *self, err_t *err)
 static int talks_begin (agent_t *self, moment_t now, err_t *err)
 {
 	const agent_config_t *config = self->config;
-	const talk_hooks_t hooks = { self, on_welcomed, on_superseded, on_roster, on_command, on_lost };
+	const talk_hooks_t hooks = { self, on_welcomed, on_superseded, on_roster, on_command, on_lost,
+		on_acknowledged, on_oldest };
 	reach_peer_address (config, self->listener ? listener_endpoint (self->listener) : NULL,
 	        self->peer_address, sizeof self->peer_address);
 	const incarnation_t *incarnation = tenure_incarnation (self->tenure);
@@ -409,15 +405,16 @@ static int talks_begin (agent_t *self, moment_t now, err_t *err)
 		return error_set (err, -ENOMEM, "out of memory");
 	for (; self->n_talks < config->collectors.n; self->n_talks++) {
 		int r = talk_new (self->context, self->loop, config->collectors.items[self->n_talks].control,
-		        &self->says, &hooks, now.mono, &self->talks[self->n_talks], err);
+		        &self->keys, &self->says, &hooks, now.mono, &self->talks[self->n_talks], err);
 		if (r)
 			return r;
 	}
+	delivery_attach (self->delivery, self->talks);
 	return 0;
 }
 
 /* The beats' timer, and the peers' where theirs is another interval. */
-static int timers_set (agent_t *self)
+int agent_timers_set (agent_t *self)
 {
 	int64_t beats = self->config->heartbeat_ns, peers = self->peers_ns;
 	for (size_t i = 0; i < 2; i++) {
@@ -440,15 +437,28 @@ static int timers_begin (agent_t *self, moment_t now, err_t *err)
 	self->main_loop = beat_add_loop (&self->beat, "main");
 	self->probes_loop = beat_add_loop (&self->beat, "probes");
 	self->self_due = self->idle_due = now.mono;
-	self->alone_due = mono_add (now.mono, ALONE_NS);
+	self->alone.due = mono_add (now.mono, ALONE_NS);
 	int r = loop_on_signals (self->loop, on_signal, self);
 	if (!r)
-		r = timers_set (self);
+		r = agent_timers_set (self);
 	return r ? error_set (err, r, "the loop does not take its timers: %s", strerror (-r)) : 0;
 }
 
-int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn *hangup, void *arg,
-        agent_t **ret, err_t *err)
+static int keys_begin (agent_t *self, const curve_key_t *curve, err_t *err)
+{
+	const char *server_key = self->config->security.server_key;
+	if (!curve)
+		return 0;
+	if (!server_key || !z85_decode (server_key, strlen (server_key), self->server_key))
+		return error_set (err, -EINVAL, "security.server_key: '%s' is no public CURVE key",
+		        server_key ? server_key : "");
+	self->curve = (link_curve_t){ curve->secret, curve->public, self->server_key, NULL };
+	self->keys = (way_keys_t){ &self->curve, curve->public_text };
+	return 0;
+}
+
+int agent_new (const agent_config_t *config, keyring_t *keyring, const curve_key_t *curve,
+        agent_hangup_fn *hangup, void *arg, agent_t **ret, err_t *err)
 {
 	agent_t *self = calloc (1, sizeof *self);
 	if (!self)
@@ -461,7 +471,8 @@ int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn
 	moment_t now = moment_now ();
 	if (r)
 		error_set (err, r, "the loop does not start: %s", strerror (-r));
-	else if ((r = tenure_new (self->loop, config->state_dir, on_begun, self, &self->tenure, err)) == 0 &&
+	else if ((r = keys_begin (self, curve, err)) == 0 &&
+	         (r = tenure_new (self->loop, config->state_dir, on_begun, self, &self->tenure, err)) == 0 &&
 	         (r = core_begin (self, now, err)) == 0 && (r = sockets_begin (self, err)) == 0 &&
 	         (r = talks_begin (self, now, err)) == 0 && (r = watch_new (config, &self->watch, err)) == 0)
 		r = timers_begin (self, now, err);
@@ -469,6 +480,7 @@ int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn
 		agent_destroy (&self);
 		return r;
 	}
+	numbering (self);
 	voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTING,
 	        (uint32_t) watch_stores (self->watch), "", now);
 	log_info ("agent",
@@ -483,36 +495,14 @@ int agent_new (const agent_config_t *config, keyring_t *keyring, agent_hangup_fn
 int agent_run (agent_t *self)
 {
 	int r = loop_run (self->loop);
+	tenure_finish (self->tenure, DISK_PATIENCE_NS);
 	moment_t now = moment_now ();
 	voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPING,
 	        (uint32_t) watch_stores (self->watch), "shutdown", now);
 	voice_system (self->voice, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STOPPED,
 	        (uint32_t) watch_stores (self->watch), "shutdown", now);
+	delivery_end (self->delivery, DISK_PATIENCE_NS);
 	return r;
-}
-
-void agent_reload (agent_t *self, const agent_config_t *config, keyring_t *keyring,
-        Belfry__V1__Change **changes, size_t n_changes)
-{
-	moment_t now = moment_now ();
-	if (keyring) {
-		self->keyring = self->says.keyring = keyring;
-		outbox_set_keyring (self->outbox, keyring);
-		if (self->listener)
-			listener_set_keyring (self->listener, keyring);
-	}
-	watch_set_intervals (self->watch, config);
-	uid_t *uids = audit_uids_of (config);
-	int r = uids ? inlet_set_audit_uids (self->inlet, uids, config->audit_uids.n) : -ENOMEM;
-	free (uids);
-	if (!r && self->peers_ns != config->probes.nodes.interval_ns) {
-		self->peers_ns = config->probes.nodes.interval_ns;
-		r = timers_set (self);
-	}
-	if (r)
-		log_error ("agent", "reload: %s", strerror (-r));
-	if (n_changes)
-		voice_config_changed (self->voice, changes, n_changes, now);
 }
 
 bool agent_destroy (agent_t **self_p)
@@ -522,18 +512,20 @@ bool agent_destroy (agent_t **self_p)
 		return true;
 	*self_p = NULL;
 	/* The sockets first: what is said is on its way while the probes are waited for. */
+	if (self->delivery)
+		delivery_attach (self->delivery, NULL);
 	for (size_t i = 0; i < self->n_talks; i++)
 		talk_destroy (&self->talks[i]);
 	free (self->talks);
-	if (self->stream) {
-		loop_remove_link (self->loop, self->stream);
-		link_destroy (&self->stream);
-	}
+	for (size_t i = 0; i < self->n_streams; i++)
+		way_destroy (&self->streams[i]);
+	free (self->streams);
 	net_context_destroy (&self->context);
 	inlet_destroy (&self->inlet);
 	listener_destroy (&self->listener);
 	peers_destroy (&self->peers);
-	if (!tenure_destroy (&self->tenure) || !watch_destroy (&self->watch))
+	if (!tenure_destroy (&self->tenure) || !delivery_destroy (&self->delivery, DISK_PATIENCE_NS) ||
+	        !watch_destroy (&self->watch))
 		return false;
 	voice_destroy (&self->voice);
 	outbox_destroy (&self->outbox);

@@ -10,6 +10,12 @@ struct self_figures {
 static const series_def_t events = { "belfry_agent_events_total", SAMPLE_COUNTER, "" },
                           held = { "belfry_agent_held_events", SAMPLE_GAUGE, "" },
                           held_bytes = { "belfry_agent_held_bytes", SAMPLE_GAUGE, "bytes" },
+                          spool_events = { "belfry_agent_spool_events", SAMPLE_GAUGE, "" },
+                          spool_bytes = { "belfry_agent_spool_bytes", SAMPLE_GAUGE, "bytes" },
+                          spool_dropped = { "belfry_agent_spool_dropped_total", SAMPLE_COUNTER, "" },
+                          spool_corrupt = { "belfry_agent_spool_corrupt_total", SAMPLE_COUNTER, "" },
+                          resent = { "belfry_agent_resent_total", SAMPLE_COUNTER, "" },
+                          acknowledgements = { "belfry_agent_acknowledgements_total", SAMPLE_COUNTER, "" },
                           app_events = { "belfry_agent_application_events_total", SAMPLE_COUNTER, "" },
                           app_lost = { "belfry_agent_application_lost_total", SAMPLE_COUNTER, "" },
                           app_connections = { "belfry_agent_application_connections", SAMPLE_GAUGE, "" },
@@ -70,6 +76,21 @@ static void read_outbox (samples_t *samples, const outbox_t *outbox)
 	outcome (samples, &events, "refused", counters->refused);
 	plain (samples, &held, hold_count (hold));
 	plain (samples, &held_bytes, hold_bytes (hold));
+}
+
+static void read_delivery (samples_t *samples, const delivery_t *delivery)
+{
+	static const char *const priorities[SPOOL_PRIORITIES] = { "log", "ordinary", "audit" };
+	const spool_figures_t *figures = delivery_figures (delivery);
+	delivery_counters_t counters;
+	delivery_counters (delivery, &counters);
+	plain (samples, &spool_events, figures->events);
+	plain (samples, &spool_bytes, figures->bytes);
+	for (int i = 0; i < SPOOL_PRIORITIES; i++)
+		labelled (samples, &spool_dropped, "priority", priorities[i], (double) figures->dropped[i]);
+	plain (samples, &spool_corrupt, figures->corrupt);
+	plain (samples, &resent, counters.resent);
+	plain (samples, &acknowledgements, counters.acknowledgements);
 }
 
 static void read_inlet (samples_t *samples, const inlet_t *inlet)
@@ -139,6 +160,7 @@ const samples_t *self_figures_read (self_figures_t *self, const self_figures_fro
 	samples_t *samples = self->samples;
 	samples_begin (samples);
 	read_outbox (samples, from->outbox);
+	read_delivery (samples, from->delivery);
 	read_inlet (samples, from->inlet);
 	read_talks (samples, from->talks, from->n_talks);
 	read_peers (samples, from->peers, from->listener);

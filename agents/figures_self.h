@@ -4,6 +4,7 @@
 #ifndef AGENTS_FIGURES_SELF_H
 #define AGENTS_FIGURES_SELF_H
 
+#include "agents/delivery.h"
 #include "agents/inlet.h"
 #include "agents/listener.h"
 #include "agents/outbox.h"
@@ -17,6 +18,7 @@ typedef struct self_figures self_figures_t;
 /* What is read; borrowed. listener may be NULL. */
 typedef struct {
 	const outbox_t *outbox;
+	const delivery_t *delivery;
 	const inlet_t *inlet;
 	const listener_t *listener;
 	const peers_t *peers;

@@ -10,19 +10,18 @@
 #include "base/borrow.h"
 #include "wire/describe.h"
 
-enum { PRIORITY_LOG, PRIORITY_ORDINARY, PRIORITY_AUDIT };
-
 typedef struct {
 	uint8_t *bytes;
 	size_t size;
 	moment_t when;
+	uint64_t number;
 	uint8_t priority;
 	bool changed;
 } held_t;
 
 struct hold {
 	size_t n, bytes;
-	uint64_t dropped;
+	uint64_t dropped, numbers;
 	held_t items[HOLD_EVENTS_MAX]; /* oldest first */
 };
 
@@ -50,12 +49,12 @@ static uint8_t priority_of (const event_type_t *type)
 {
 	switch (type->channel) {
 	case CHANNEL_LOGGING:
-		return PRIORITY_LOG;
+		return SPOOL_LOG;
 	case CHANNEL_AUDIT:
 	case CHANNEL_SECURITY:
-		return PRIORITY_AUDIT;
+		return SPOOL_AUDIT;
 	default:
-		return PRIORITY_ORDINARY;
+		return SPOOL_ORDINARY;
 	}
 }
 
@@ -101,7 +100,10 @@ int hold_put (hold_t *self, const Belfry__V1__Event *event, const publisher_note
 	header.labels = note->labels;
 	Belfry__V1__Event whole = *event;
 	whole.header = &header;
-	held_t held = { .when = now, .priority = priority_of (type), .changed = note->changed };
+	held_t held = { .when = now,
+		.number = ++self->numbers,
+		.priority = priority_of (type),
+		.changed = note->changed };
 	held.size = belfry__v1__event__get_packed_size (&whole);
 	if (held.size > HOLD_BYTES_MAX)
 		return -EMSGSIZE;
@@ -126,15 +128,14 @@ static const char *or_null (const char *text)
 	return text && *text ? text : NULL;
 }
 
-void hold_release (hold_t *self, hold_release_fn *release, void *arg)
+size_t hold_take (hold_t *self, size_t max, hold_take_fn *take, void *arg)
 {
-	/* What the callee puts meanwhile waits for the next release. */
-	size_t n = self->n;
-	for (size_t i = 0; i < n; i++) {
-		const held_t *held = &self->items[i];
+	size_t n = 0, broken = 0;
+	for (; n < self->n && n < max; n++) {
+		const held_t *held = &self->items[n];
 		Belfry__V1__Event *event = belfry__v1__event__unpack (NULL, held->size, held->bytes);
 		if (!event) {
-			self->dropped++;
+			broken++;
 			continue;
 		}
 		Belfry__V1__Header *header = event->header;
@@ -142,9 +143,11 @@ void hold_release (hold_t *self, hold_release_fn *release, void *arg)
 			or_null (header->correlation_id), header->severity, held->changed, header->n_labels,
 			header->labels };
 		event->header = NULL;
-		release (arg, event, &note, held->when);
+		int r = take (arg, event, &note, (spool_priority_t) held->priority, held->when);
 		event->header = header;
 		belfry__v1__event__free_unpacked (event, NULL);
+		if (r)
+			break;
 	}
 	for (size_t i = 0; i < n; i++) {
 		self->bytes -= self->items[i].size;
@@ -152,8 +155,18 @@ void hold_release (hold_t *self, hold_release_fn *release, void *arg)
 	}
 	self->n -= n;
 	memmove (&self->items[0], &self->items[n], self->n * sizeof self->items[0]);
+	self->dropped += broken;
+	return n - broken;
 }
 
+uint64_t hold_newest_number (const hold_t *self)
+{
+	return self->numbers;
+}
+uint64_t hold_oldest_number (const hold_t *self)
+{
+	return self->n ? self->items[0].number : 0;
+}
 size_t hold_count (const hold_t *self)
 {
 	return self->n;

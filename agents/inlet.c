@@ -28,6 +28,9 @@ typedef struct {
 	mono_t since;
 	caller_t caller;
 	bool said; /* a refusal was logged: once a connection */
+	uint64_t flush,
+	        flush_event; /* the flush that waits, 0: none, and the event whose commit it waits for */
+	mono_t flush_since;
 } connection_t;
 
 struct inlet {
@@ -35,7 +38,9 @@ struct inlet {
 	int fd, timer; /* -1: none */
 	bool deaf;     /* the listener waits for a descriptor */
 	inlet_event_fn *take;
+	uint64_t (*newest) (void *arg);
 	void *arg;
+	uint64_t settled;
 	uid_t *audit_uids;
 	size_t n_audit_uids;
 	connection_t *connections[INLET_CONNECTIONS_MAX]; /* NULL: free */
@@ -93,6 +98,15 @@ static void ack_send (int fd, Belfry__V1__AppAck *ack)
 	message_send (fd, &message);
 }
 
+static void flush_answer (connection_t *c, Belfry__V1__AppOutcome outcome)
+{
+	Belfry__V1__AppAck answer = BELFRY__V1__APP_ACK__INIT;
+	answer.number = c->flush;
+	answer.outcome = outcome;
+	c->flush = 0;
+	ack_send (c->fd, &answer);
+}
+
 /* The last word to a connection that is about to be closed. */
 static void refusal_send (int fd, caller_word_t *word)
 {
@@ -142,6 +156,39 @@ static void event_give (connection_t *c, caller_word_t *word)
 	refusal_count (c, word);
 }
 
+/* A flush is answered when what came before it is committed; one that comes while another waits answers for
+ * both. */
+static void flush_take (connection_t *c, Belfry__V1__AppAck *answer)
+{
+	inlet_t *self = c->inlet;
+	if (!self->newest || answer->outcome != BELFRY__V1__APP_OUTCOME__APP_OUTCOME_QUEUED) {
+		c->flush = 0;
+		ack_send (c->fd, answer);
+		return;
+	}
+	if (!c->flush)
+		c->flush_since = mono_now ();
+	c->flush = answer->number;
+	c->flush_event = self->newest (self->arg);
+	if (c->flush_event <= self->settled)
+		flush_answer (c, BELFRY__V1__APP_OUTCOME__APP_OUTCOME_COMMITTED);
+}
+
+void inlet_settle (inlet_t *self, uint64_t number, mono_t now)
+{
+	if (number > self->settled)
+		self->settled = number;
+	for (size_t i = 0; i < INLET_CONNECTIONS_MAX; i++) {
+		connection_t *c = self->connections[i];
+		if (!c || !c->flush)
+			continue;
+		if (c->flush_event <= self->settled)
+			flush_answer (c, BELFRY__V1__APP_OUTCOME__APP_OUTCOME_COMMITTED);
+		else if (mono_since (now, c->flush_since) >= INLET_FLUSH_NS)
+			flush_answer (c, BELFRY__V1__APP_OUTCOME__APP_OUTCOME_QUEUED);
+	}
+}
+
 /* One packet. False when the connection is to be closed. */
 static bool packet_take (connection_t *c, size_t size)
 {
@@ -157,7 +204,7 @@ static bool packet_take (connection_t *c, size_t size)
 		event_give (c, &word);
 		return true;
 	case CALLER_FLUSH:
-		ack_send (c->fd, &word.answer);
+		flush_take (c, &word.answer);
 		return true;
 	case CALLER_REFUSED:
 		refusal_count (c, &word);
@@ -414,6 +461,7 @@ int inlet_new (const inlet_options_t *options, loop_t *loop, inlet_event_fn *tak
 		return error_set (err, -ENOMEM, "out of memory");
 	self->loop = loop;
 	self->take = take;
+	self->newest = options->newest;
 	self->arg = arg;
 	self->enabled = true;
 	self->fd = self->timer = -1;

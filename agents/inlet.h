@@ -19,6 +19,7 @@ enum {
 	INLET_BYTES_PER_TURN = 64 * 1024,
 };
 #define INLET_HELLO_NS (5 * NS_PER_S) /* a connection without a hello is closed then */
+#define INLET_FLUSH_NS NS_PER_S       /* a flush whose commit does not come is answered as queued then */
 
 typedef struct inlet inlet_t;
 
@@ -27,6 +28,9 @@ typedef struct {
 	                     where it exists; neither abstract nor above 107 bytes */
 	const uid_t *audit_uids; /* who may send audit and security events besides root; copied */
 	size_t n_audit_uids;
+	uint64_t (*newest) (
+	        void *arg); /* the number of the event that was taken last; with inlet_settle a flush
+	                                   waits for its commit. NULL: it is answered as queued */
 } inlet_options_t;
 
 /* An event that was let in: payload, note with source, severity, correlation and labels, those of the
@@ -56,6 +60,10 @@ int inlet_new (const inlet_options_t *options, loop_t *loop, inlet_event_fn *tak
         err_t *err);
 /* Closes every connection and removes the socket's file where it is still its own. NULL-safe. */
 void inlet_destroy (inlet_t **self_p);
+
+/* Everything up to that number is committed: answers the flushes that wait for it, and those that waited
+ * long enough. */
+void inlet_settle (inlet_t *self, uint64_t number, mono_t now);
 
 const inlet_counters_t *inlet_counters (const inlet_t *self);
 /* Tells every application whether its events are wanted (AppControl), now and when it connects. */

@@ -30,6 +30,7 @@ typedef struct {
 	agent_config_t *started; /* as it was at the start: what a restart would change */
 	agent_config_t *current; /* as the last reload left it */
 	keyring_t *keyring;
+	curve_key_t *curve; /* NULL: none */
 } program_t;
 
 /* Reload. */
@@ -121,8 +122,10 @@ static int run (program_t *self)
 	err_t err = { "" };
 	const char *keyring = self->started->security.keyring;
 	int r = keyring ? keyring_load (keyring, &self->keyring, &err) : 0;
+	if (!r && self->started->security.curve)
+		r = curve_key_load (self->started->security.curve, &self->curve, &err);
 	if (!r)
-		r = agent_new (self->started, self->keyring, on_hangup, self, &agent, &err);
+		r = agent_new (self->started, self->keyring, self->curve, on_hangup, self, &agent, &err);
 	if (r) {
 		log_error ("agent", "%s", err.text);
 		return EXIT_FAILURE;
@@ -170,6 +173,7 @@ int main (int argc, char **argv)
 	loop_block_signals ();
 	status = run (&self);
 	keyring_destroy (&self.keyring);
+	curve_key_destroy (&self.curve);
 	if (self.current != self.started)
 		agent_config_destroy (&self.current);
 	agent_config_destroy (&self.started);

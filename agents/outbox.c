@@ -10,8 +10,8 @@ struct outbox {
 	hold_t *hold;
 	const demand_t *demand;
 	bool open;
-	mono_t last;   /* of the newest event; the incarnation's beginning before the first */
-	uint64_t told; /* of the hold's drops, how many a gap event has said */
+	mono_t last, last_durable; /* of the newest event of each kind; the incarnation's beginning before */
+	uint64_t told;             /* of the hold's drops, how many have been given a number */
 	outbox_counters_t counters;
 };
 
@@ -22,7 +22,7 @@ int outbox_new (const publisher_options_t *options, const demand_t *demand, publ
 	if (!self)
 		return error_set (err, -ENOMEM, "out of memory");
 	self->demand = demand;
-	self->last = options->started;
+	self->last = self->last_durable = options->started;
 	int r = hold_new (&self->hold);
 	if (r)
 		error_set (err, r, "out of memory");
@@ -47,14 +47,19 @@ void outbox_destroy (outbox_t **self_p)
 	*self_p = NULL;
 }
 
-static int seal (
+/* Newer is the greater monotonic_ns: no two events of a kind have the same, and none is before the
+ * incarnation's beginning. A durable event keeps its own time although it leaves later. */
+static void order (mono_t *last, moment_t *when)
+{
+	if (mono_since (when->mono, *last) <= 0)
+		when->mono = mono_add (*last, 1);
+	*last = when->mono;
+}
+
+static int send_now (
         outbox_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t when, err_t *err)
 {
-	/* Newer is the greater monotonic_ns: no two events have the same, and what was held since before
-	 * this incarnation comes first, not before its beginning. */
-	if (mono_since (when.mono, self->last) <= 0)
-		when.mono = mono_add (self->last, 1);
-	self->last = when.mono;
+	order (&self->last, &when);
 	int r = publisher_send (self->publisher, event, note, when, err);
 	if (r)
 		self->counters.refused++;
@@ -63,40 +68,9 @@ static int seal (
 	return r;
 }
 
-static void release (void *arg, Belfry__V1__Event *event, const publisher_note_t *note, moment_t when)
+void outbox_open (outbox_t *self)
 {
-	(void) seal (arg, event, note, when, NULL);
-}
-
-/* What was dropped before it had a sequence is given one now, so that what is missing can be named. */
-static void gap_say (outbox_t *self, moment_t now)
-{
-	uint64_t dropped = hold_dropped (self->hold) - self->told;
-	if (dropped == 0)
-		return;
-	static char details[] = "dropped from memory while no collector heard this node";
-	Belfry__V1__Gap gap = BELFRY__V1__GAP__INIT;
-	gap.first = publisher_newest_durable (self->publisher) + 1;
-	gap.last = gap.first + dropped - 1;
-	gap.reason = BELFRY__V1__GAP_REASON__GAP_REASON_MEMORY;
-	gap.count = dropped;
-	gap.details = details;
-	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
-	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_GAP;
-	event.gap = &gap;
-	publisher_skip_durable (self->publisher, dropped);
-	if (seal (self, &event, &(publisher_note_t){ .severity = BELFRY__V1__SEVERITY__SEVERITY_WARNING },
-	            now, NULL) == 0)
-		self->told += dropped;
-}
-
-void outbox_open (outbox_t *self, moment_t now)
-{
-	if (self->open)
-		return;
 	self->open = true;
-	gap_say (self, now);
-	hold_release (self->hold, release, self);
 }
 
 void outbox_shut (outbox_t *self)
@@ -108,10 +82,12 @@ bool outbox_is_open (const outbox_t *self)
 	return self->open;
 }
 
-void outbox_set_incarnation (outbox_t *self, uint64_t incarnation, uint64_t boot_nonce, mono_t started)
+void outbox_set_incarnation (
+        outbox_t *self, uint64_t incarnation, uint64_t boot_nonce, mono_t started, uint64_t newest_durable)
 {
-	self->last = started;
+	self->last = self->last_durable = started;
 	publisher_set_incarnation (self->publisher, incarnation, boot_nonce, started);
+	publisher_skip_durable (self->publisher, newest_durable);
 }
 
 void outbox_set_keyring (outbox_t *self, keyring_t *keyring)
@@ -134,9 +110,7 @@ int outbox_send (
 	if (!severity)
 		severity = note->severity ? note->severity : BELFRY__V1__SEVERITY__SEVERITY_INFO;
 	switch (event_delivery_class (type, severity, note->changed)) {
-	case BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE:
-		if (self->open)
-			return seal (self, event, note, now, err);
+	case BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE:;
 		/* What is wrong is said to its sender now, not when it can no longer be helped. */
 		int r = event_validate_payload (event, err);
 		if (!r)
@@ -153,14 +127,86 @@ int outbox_send (
 	case BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_ON_DEMAND:
 		if (self->open &&
 		        demand_wanted (self->demand, type->channel, event_topic_class (type, severity)))
-			return seal (self, event, note, now, err);
+			return send_now (self, event, note, now, err);
 		break;
 	default:
 		if (self->open)
-			return seal (self, event, note, now, err);
+			return send_now (self, event, note, now, err);
 	}
 	self->counters.unheard++;
 	return OUTBOX_E_UNHEARD;
+}
+
+/* Numbering. */
+
+typedef struct {
+	outbox_t *outbox;
+	outbox_put_fn *put;
+	void *arg;
+	bool enough;
+} numbering_t;
+
+static int number_one (void *arg, Belfry__V1__Event *event, const publisher_note_t *note,
+        spool_priority_t priority, moment_t when)
+{
+	numbering_t *at = arg;
+	outbox_t *self = at->outbox;
+	publisher_composed_t composed;
+	if (at->enough)
+		return 1;
+	mono_t last = self->last_durable;
+	order (&self->last_durable, &when);
+	if (publisher_compose (self->publisher, event, note, when, &composed, NULL)) {
+		/* It validated when it was held: too large, then. It is dropped, and has no number. */
+		self->counters.refused++;
+		self->last_durable = last;
+		return 0;
+	}
+	const spool_item_t item = { .incarnation = publisher_incarnation (self->publisher),
+		.boot_nonce = publisher_boot_nonce (self->publisher),
+		.sequence = composed.sequence,
+		.priority = priority,
+		.time_ns = (uint64_t) when.wall.ns,
+		.topic = composed.topic,
+		.event = composed.event };
+	at->enough = at->put (at->arg, &item) != 0;
+	return 0;
+}
+
+size_t outbox_number (outbox_t *self, size_t max, outbox_put_fn *put, void *arg)
+{
+	numbering_t at = { self, put, arg, false };
+	/* What was dropped has places before what comes next: the spool finds and names the hole. */
+	uint64_t dropped = hold_dropped (self->hold) - self->told;
+	if (hold_count (self->hold) && dropped) {
+		publisher_skip_durable (self->publisher, dropped);
+		self->told += dropped;
+	}
+	return hold_take (self->hold, max, number_one, &at);
+}
+
+void outbox_emit (outbox_t *self, const spool_item_t *item)
+{
+	if (!self->open || item->incarnation != publisher_incarnation (self->publisher))
+		return;
+	if (publisher_emit (self->publisher, item->topic, item->event, NULL))
+		self->counters.refused++;
+	else
+		self->counters.sent++;
+}
+
+int outbox_seal (
+        outbox_t *self, const spool_item_t *item, span_t *ret_topic, span_t *ret_envelope, err_t *err)
+{
+	publisher_composed_t composed = { item->sequence, item->topic, item->event };
+	const publisher_gap_t gap = { item->incarnation, item->boot_nonce, item->first, item->last,
+		item->count, item->reason, item->time_ns };
+	int r = item->reason ? publisher_compose_gap (self->publisher, &gap, &composed, err) : 0;
+	if (!r)
+		r = publisher_envelope (self->publisher, composed.topic, composed.event, ret_envelope, err);
+	if (!r)
+		*ret_topic = composed.topic;
+	return r;
 }
 
 const outbox_counters_t *outbox_counters (const outbox_t *self)

@@ -1,8 +1,9 @@
 /* outbox.h - the one way out for every event of the agent's: probes', applications', its own.
  *
- * While nobody hears this node under an incarnation that may be used, durable events are held and
- * volatile ones are not made. What is on demand leaves only while somebody listens. What was dropped
- * before it could be sealed is said by a gap event as soon as anybody hears.
+ * A durable event is held, numbered when it goes to the spool (outbox_number), and leaves when that has
+ * committed it (outbox_emit); what nobody hears then goes over control later. While nobody hears this
+ * node volatile events are not made. What is on demand leaves only while somebody listens. What was dropped
+ * before it had a number is given one then, so that the spool names what is missing.
  * Pure: sealed bytes leave through a function of the owner's. One owner, not thread-safe. */
 
 #ifndef AGENTS_OUTBOX_H
@@ -30,19 +31,32 @@ int outbox_new (const publisher_options_t *options, const demand_t *demand, publ
 /* Frees and nulls. NULL-safe. */
 void outbox_destroy (outbox_t **self_p);
 
-/* The gate: open while somebody hears this node and its incarnation may be used. Opening releases
- * what was held, each event under its own time. */
-void outbox_open (outbox_t *self, moment_t now);
+/* The gate: open while somebody hears this node and its incarnation may be used. */
+void outbox_open (outbox_t *self);
 void outbox_shut (outbox_t *self);
 bool outbox_is_open (const outbox_t *self);
 
-/* Another incarnation: sequences begin again. What is held goes under it. */
-void outbox_set_incarnation (outbox_t *self, uint64_t incarnation, uint64_t boot_nonce, mono_t started);
+/* Another incarnation: sequences begin again, behind those that newest_durable says are used already. What is
+ * held goes under it. */
+void outbox_set_incarnation (
+        outbox_t *self, uint64_t incarnation, uint64_t boot_nonce, mono_t started, uint64_t newest_durable);
 void outbox_set_keyring (outbox_t *self, keyring_t *keyring);
 
 /* Sends, holds or leaves out one event. 0; OUTBOX_E_*; or as publisher_send and hold_put. */
 int outbox_send (
         outbox_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now, err_t *err);
+
+/* Numbers at most max of what is held, in order, and hands each over; its spans are borrowed for the call.
+ * Only under an incarnation that may be used. put ends it by returning not 0, after it took the item.
+ * Returns how many. */
+typedef int outbox_put_fn (void *arg, const spool_item_t *item);
+size_t outbox_number (outbox_t *self, size_t max, outbox_put_fn *put, void *arg);
+/* A numbered event, committed by now: sealed and sent where the gate is open. */
+void outbox_emit (outbox_t *self, const spool_item_t *item);
+/* An item of the spool, sealed under the present key; a gap is made an event. Borrowed until the next call
+ * of anything here. 0 or as publisher_envelope. */
+int outbox_seal (
+        outbox_t *self, const spool_item_t *item, span_t *ret_topic, span_t *ret_envelope, err_t *err);
 
 const outbox_counters_t *outbox_counters (const outbox_t *self);
 const hold_t *outbox_hold (const outbox_t *self);

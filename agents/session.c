@@ -156,7 +156,7 @@ session_meaning_t session_take (session_t *self, const Belfry__V1__Control *cont
 	case BELFRY__V1__CONTROL__BODY_ROSTER:
 		return roster_take (self, control->roster);
 	case BELFRY__V1__CONTROL__BODY_ACK:
-		return SESSION_NOTHING;
+		return self->welcomed ? SESSION_ACKNOWLEDGED : SESSION_STALE;
 	case BELFRY__V1__CONTROL__BODY_COMMAND:
 		return self->welcomed ? SESSION_COMMAND : SESSION_STALE;
 	case BELFRY__V1__CONTROL__BODY_REFUSED: {

@@ -55,11 +55,11 @@ uint64_t session_id (session_t *self);
 
 /* What a collector's message means. */
 typedef enum {
-	SESSION_NOTHING,    /* an acknowledgement, or something this release has no use for */
-	SESSION_WELCOMED,   /* the incarnation is accepted, newly or still; *welcome */
-	SESSION_SUPERSEDED, /* it is not: come back with at least *welcome's next_incarnation; the next
+	SESSION_ACKNOWLEDGED, /* the journal has what it says */
+	SESSION_WELCOMED,     /* the incarnation is accepted, newly or still; *welcome */
+	SESSION_SUPERSEDED,   /* it is not: come back with at least *welcome's next_incarnation; the next
 	                     * Hello goes out at once, a third one within a short time later and later */
-	SESSION_ROSTER,     /* whom to probe, newly or still */
+	SESSION_ROSTER,       /* whom to probe, newly or still */
 	SESSION_COMMAND,
 	SESSION_REFUSED, /* it says no, and why */
 	SESSION_STALE,   /* answers nothing that is open, or is older than what we have: counted, ignored */

@@ -16,8 +16,7 @@ enum { BATCH = 16, WIRE_VERSION = 1, ARENA_FIRST = 4096, ARENA_CAP = 256 * 1024 
 #define SAY_NS (60 * NS_PER_S)
 
 struct talk {
-	link_t *link;
-	loop_t *loop;
+	way_t *way;
 	const talk_identity_t *identity;
 	talk_hooks_t hooks;
 	session_t session;
@@ -28,7 +27,7 @@ struct talk {
 	talk_counters_t counters;
 };
 
-static void send_control (talk_t *self, Belfry__V1__Control *control)
+static int send_control (talk_t *self, Belfry__V1__Control *control)
 {
 	uint8_t *bytes = NULL;
 	size_t size = 0;
@@ -37,13 +36,23 @@ static void send_control (talk_t *self, Belfry__V1__Control *control)
 	        control, CONTROL_TO_COLLECTOR, self->identity->keyring, self->identity->node, &bytes, &size);
 	if (!r) {
 		span_t part = span_of (bytes, size);
-		r = link_send (self->link, &part, 1);
+		r = link_send (way_link (self->way), &part, 1);
 		free (bytes);
 	}
 	if (r)
 		self->counters.unsent++;
 	else
 		self->counters.sent++;
+	return r;
+}
+
+int talk_resend (talk_t *self, Belfry__V1__Resend *resend)
+{
+	Belfry__V1__Control control = BELFRY__V1__CONTROL__INIT;
+	control.id = session_id (&self->session);
+	control.body_case = BELFRY__V1__CONTROL__BODY_RESEND;
+	control.resend = resend;
+	return send_control (self, &control);
 }
 
 static void hello_send (talk_t *self)
@@ -59,11 +68,12 @@ static void hello_send (talk_t *self)
 	hello.wire_version = WIRE_VERSION;
 	hello.peer_address = borrow (identity->peer_address);
 	hello.heartbeat_interval_ns = (uint64_t) identity->heartbeat_ns;
+	self->hooks.oldest (self->hooks.arg, self, &hello);
 	control.id = self->session.hello_id;
 	control.deadline_ms = SESSION_DEADLINE_MS;
 	control.body_case = BELFRY__V1__CONTROL__BODY_HELLO;
 	control.hello = &hello;
-	send_control (self, &control);
+	(void) send_control (self, &control);
 }
 
 static uint64_t or_zero (int64_t ns)
@@ -96,7 +106,7 @@ static void report_send (talk_t *self, const peers_t *peers, mono_t now)
 	control.id = session_id (&self->session);
 	control.body_case = BELFRY__V1__CONTROL__BODY_PEER_REPORT;
 	control.peer_report = &report;
-	send_control (self, &control);
+	(void) send_control (self, &control);
 }
 
 void talk_tick (talk_t *self, const peers_t *peers, bool changed, mono_t now)
@@ -143,7 +153,7 @@ static void command_answer (talk_t *self, const Belfry__V1__Control *asked)
 	control.id = asked->id;
 	control.body_case = BELFRY__V1__CONTROL__BODY_COMMAND_RESULT;
 	control.command_result = &result;
-	send_control (self, &control);
+	(void) send_control (self, &control);
 }
 
 static void welcome_say (const talk_t *self, bool newly)
@@ -201,7 +211,8 @@ static void control_take (talk_t *self, span_t bytes, mono_t now)
 	case SESSION_WRONG:
 		self->counters.refused++;
 		break;
-	case SESSION_NOTHING:
+	case SESSION_ACKNOWLEDGED:
+		self->hooks.acknowledged (self->hooks.arg, self, control->ack);
 		break;
 	}
 }
@@ -226,8 +237,8 @@ static void link_ready (void *arg, link_t *link)
 	}
 }
 
-int talk_new (net_context_t *context, loop_t *loop, const char *endpoint, const talk_identity_t *identity,
-        const talk_hooks_t *hooks, mono_t now, talk_t **ret, err_t *err)
+int talk_new (net_context_t *context, loop_t *loop, const char *endpoint, const way_keys_t *keys,
+        const talk_identity_t *identity, const talk_hooks_t *hooks, mono_t now, talk_t **ret, err_t *err)
 {
 	talk_t *self = calloc (1, sizeof *self);
 	if (!self)
@@ -239,19 +250,11 @@ int talk_new (net_context_t *context, loop_t *loop, const char *endpoint, const 
 	session_init (&self->session, first_id, now);
 	self->endpoint = strdup (endpoint);
 	int r = self->endpoint ? arena_new (ARENA_FIRST, ARENA_CAP, &self->arena) : -ENOMEM;
-	if (!r)
-		r = link_new (context, LINK_CONTROL_CLIENT, NULL, &self->link);
 	if (r)
 		error_set (err, r, "control %s: %s", endpoint, strerror (-r));
 	else
-		r = link_connect (self->link, endpoint, err);
-	if (!r) {
-		r = loop_add_link (loop, self->link, link_ready, self);
-		if (r)
-			error_set (err, r, "control %s: %s", endpoint, strerror (-r));
-		else
-			self->loop = loop;
-	}
+		r = way_new (context, loop, LINK_CONTROL_CLIENT, endpoint, keys, link_ready, self, &self->way,
+		        err);
 	if (r) {
 		talk_destroy (&self);
 		return r;
@@ -265,9 +268,7 @@ void talk_destroy (talk_t **self_p)
 	talk_t *self = *self_p;
 	if (!self)
 		return;
-	if (self->loop)
-		loop_remove_link (self->loop, self->link);
-	link_destroy (&self->link);
+	way_destroy (&self->way);
 	arena_destroy (&self->arena);
 	free (self->endpoint);
 	free (self);

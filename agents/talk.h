@@ -6,6 +6,7 @@
 
 #include "agents/peers.h"
 #include "agents/session.h"
+#include "agents/way.h"
 #include "net/link.h"
 #include "net/loop.h"
 #include "wire/keyring.h"
@@ -30,6 +31,9 @@ typedef struct {
 	void (*command) (void *arg, talk_t *talk, const Belfry__V1__Command *command,
 	        Belfry__V1__CommandResult *result);
 	void (*lost) (void *arg, talk_t *talk);
+	void (*acknowledged) (void *arg, talk_t *talk, const Belfry__V1__Ack *ack);
+	/* The oldest that waits for this collector: its Hello says so. */
+	void (*oldest) (void *arg, const talk_t *talk, Belfry__V1__Hello *hello);
 } talk_hooks_t;
 
 typedef struct {
@@ -39,15 +43,17 @@ typedef struct {
 	uint64_t stale;   /* answers to nothing that is open */
 } talk_counters_t;
 
-/* Connects to endpoint and adds itself to loop. identity is borrowed for good, hooks copied, endpoint
+/* Connects to endpoint and adds itself to loop. keys and identity are borrowed for good, hooks copied, endpoint
  * copied. 0, or negative errno with err set. */
-int talk_new (net_context_t *context, loop_t *loop, const char *endpoint, const talk_identity_t *identity,
-        const talk_hooks_t *hooks, mono_t now, talk_t **ret, err_t *err);
+int talk_new (net_context_t *context, loop_t *loop, const char *endpoint, const way_keys_t *keys,
+        const talk_identity_t *identity, const talk_hooks_t *hooks, mono_t now, talk_t **ret, err_t *err);
 /* NULL-safe. */
 void talk_destroy (talk_t **self_p);
 
 /* Says what is due. peers: what a report is made of; changed: it is not what the last one said. */
 void talk_tick (talk_t *self, const peers_t *peers, bool changed, mono_t now);
+/* Sends what was not acknowledged. 0; -EAGAIN without a connection, -EMSGSIZE. */
+int talk_resend (talk_t *self, Belfry__V1__Resend *resend);
 /* Says hello at the next tick. */
 void talk_greet (talk_t *self, mono_t now);
 

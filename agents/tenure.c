@@ -114,7 +114,14 @@ static void done (void *arg)
 	} else {
 		/* It holds for this run, whatever the disk did not take for the next. */
 		self->incarnation.certain = true;
+		self->begun (self->arg, &self->incarnation);
 	}
+}
+
+void tenure_finish (tenure_t *self, int64_t patience_ns)
+{
+	tenure_step (self);
+	(void) worker_finish (self->worker, patience_ns);
 }
 
 void tenure_step (tenure_t *self)

@@ -10,7 +10,8 @@
 
 typedef struct tenure tenure_t;
 
-/* Another incarnation is in force; its number is durable, or the log has said why not. */
+/* Another incarnation is in force, or the one there is may be used from now on: its number is durable, or the
+ * log has said why not. */
 typedef void tenure_begun_fn (void *arg, const incarnation_t *incarnation);
 
 /* Opens state_dir and takes its next incarnation, on this thread. 0; as identity_open. */
@@ -27,6 +28,8 @@ bool tenure_stands (const tenure_t *self);
 void tenure_accepted (tenure_t *self);
 /* A collector wants at least this one. */
 void tenure_superseded (tenure_t *self, uint64_t at_least);
+/* Waits for the disk, patience_ns at most, so that what was accepted may be used. For the end. */
+void tenure_finish (tenure_t *self, int64_t patience_ns);
 /* Starts and ends the worker's jobs. Any cadence of a second or less. */
 void tenure_step (tenure_t *self);
 

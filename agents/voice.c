@@ -34,6 +34,9 @@ struct voice {
 	double cpu_pressure, memory_pressure, io_pressure;
 	mono_t said_at;
 	bool said;
+	void (*held) (void *arg);
+	void *held_arg;
+	spool_figures_t spool;
 	size_t n_stores;
 	store_voice_t stores[];
 };
@@ -77,7 +80,10 @@ static void failure_say (voice_t *self, int r, const err_t *err, moment_t now)
 static void send (voice_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now)
 {
 	err_t err = { "" };
+	uint64_t before = hold_newest_number (outbox_hold (self->outbox));
 	failure_say (self, outbox_send (self->outbox, event, note, now, &err), &err, now);
+	if (self->held && hold_newest_number (outbox_hold (self->outbox)) != before)
+		self->held (self->held_arg);
 }
 
 static void figures (voice_t *self, figures_t *of, const samples_t *samples, moment_t now)
@@ -145,15 +151,22 @@ void voice_beat (voice_t *self, const beat_t *beat, moment_t now)
 	beat_write (beat, now.mono, &storage, &payload);
 	payload.newest_volatile = publisher_newest_volatile (publisher) + 1; /* this one */
 	payload.newest_durable = publisher_newest_durable (publisher);
-	payload.spool_events = hold_count (hold);
-	payload.spool_bytes = hold_bytes (hold);
-	payload.spool_oldest_age_ns =
-	        hold_count (hold) ? (uint64_t) mono_since (now.mono, hold_oldest (hold)) : 0;
+	payload.spool_events = self->spool.events + hold_count (hold);
+	payload.spool_bytes = self->spool.bytes + hold_bytes (hold);
+	if (self->spool.oldest_ns && now.wall.ns > (int64_t) self->spool.oldest_ns)
+		payload.spool_oldest_age_ns = (uint64_t) now.wall.ns - self->spool.oldest_ns;
+	else if (hold_count (hold))
+		payload.spool_oldest_age_ns = (uint64_t) mono_since (now.mono, hold_oldest (hold));
 	pressure_fill (self, &pressure);
 	payload.pressure = &pressure;
 	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT;
 	event.heartbeat = &payload;
 	send (self, &event, NULL, now);
+}
+
+void voice_spool (voice_t *self, const spool_figures_t *figures)
+{
+	self->spool = *figures;
 }
 
 /* Takes the new status in. True when it is another; *previous is the one before. */
@@ -286,6 +299,24 @@ void voice_store (voice_t *self, size_t i, const store_t *store, moment_t now)
 void voice_self (voice_t *self, const samples_t *samples, moment_t now)
 {
 	figures (self, &self->own, samples, now);
+}
+
+void voice_damage (voice_t *self, const char *what, moment_t now)
+{
+	Belfry__V1__Event event = BELFRY__V1__EVENT__INIT;
+	Belfry__V1__SecurityAlert payload = BELFRY__V1__SECURITY_ALERT__INIT;
+	payload.type = borrow ("spool");
+	payload.severity = BELFRY__V1__SEVERITY__SEVERITY_ERROR;
+	payload.description = borrow (what);
+	event.payload_case = BELFRY__V1__EVENT__PAYLOAD_SECURITY_ALERT;
+	event.security_alert = &payload;
+	send (self, &event, NULL, now);
+}
+
+void voice_on_durable (voice_t *self, void (*held) (void *arg), void *arg)
+{
+	self->held = held;
+	self->held_arg = arg;
 }
 
 void voice_repeat (voice_t *self)

@@ -27,6 +27,8 @@ void voice_destroy (voice_t **self_p);
 void voice_system (voice_t *self, Belfry__V1__SystemLifecycleState state, uint32_t components,
         const char *reason, moment_t now);
 void voice_beat (voice_t *self, const beat_t *beat, moment_t now);
+/* What the next beats say of the spool. */
+void voice_spool (voice_t *self, const spool_figures_t *figures);
 /* What the newest run of a probe brought. */
 void voice_host (voice_t *self, const host_t *host, moment_t now);
 void voice_store (voice_t *self, size_t i, const store_t *store, moment_t now);
@@ -34,6 +36,11 @@ void voice_store (voice_t *self, size_t i, const store_t *store, moment_t now);
 void voice_self (voice_t *self, const samples_t *samples, moment_t now);
 /* Settings that a reload took over: keys, joined by commas. */
 void voice_config_changed (voice_t *self, Belfry__V1__Change **changes, size_t n, moment_t now);
+
+/* The spool was damaged: a sentence. */
+void voice_damage (voice_t *self, const char *what, moment_t now);
+/* Called when something durable was held. */
+void voice_on_durable (voice_t *self, void (*held) (void *arg), void *arg);
 
 /* The next results bring their catalogues again: a collector does not know them. */
 void voice_repeat (voice_t *self);

@@ -22,7 +22,7 @@ enum { N_LATER = sizeof later / sizeof *later };
 enum { HELP_TEXT_COLUMN = 18, DEADLINE_DEFAULT_S = 3 };
 
 typedef struct {
-	const char *config, *stream, *control, *keyring;
+	const char *config, *stream, *control, *keyring, *curve, *server_key;
 	int64_t timeout_ns;
 	bool json, help;
 } globals_t;
@@ -35,6 +35,8 @@ static const option_t global_options[] = {
 	{ "control", "ENDPOINT", "the collector's control (tcp://127.0.0.1:7703)", OPTION_TEXT,
 	        GLOBAL (control) },
 	{ "keyring", "FILE", "checks MACs; without one nothing is verified", OPTION_TEXT, GLOBAL (keyring) },
+	{ "curve", "FILE", "the own CURVE key, as keygen curve makes it", OPTION_TEXT, GLOBAL (curve) },
+	{ "server-key", "KEY", "the collector's public CURVE key", OPTION_TEXT, GLOBAL (server_key) },
 	{ "timeout", "DURATION", "how long to wait for an answer (3s)", OPTION_DURATION,
 	        GLOBAL (timeout_ns) },
 	{ "json", NULL, "one JSON object a line", OPTION_FLAG, GLOBAL (json) },
@@ -90,9 +92,9 @@ static void print_help (FILE *out)
 	       "Options of every command:\n",
 	        out);
 	print_options (out, global_options, N_GLOBAL);
-	fputs ("\nEnvironment: BELFRY_STREAM, BELFRY_CONTROL, BELFRY_KEYRING, BELFRY_SOCKET (the\n"
-	       "agent's). Exit status: 0 done, 1 the answer is no, 2 wrong usage, 3 not\n"
-	       "reachable, 4 refused.\n",
+	fputs ("\nEnvironment: BELFRY_STREAM, BELFRY_CONTROL, BELFRY_KEYRING, BELFRY_CURVE,\n"
+	       "BELFRY_SERVER_KEY, BELFRY_SOCKET (the agent's). Exit status: 0 done, 1 the\n"
+	       "answer is no, 2 wrong usage, 3 not reachable, 4 refused.\n",
 	        out);
 }
 
@@ -104,8 +106,8 @@ static void print_command_help (FILE *out, const command_t *command)
 		fputs ("\nOptions:\n", out);
 		print_options (out, command->options, command->n_options);
 	}
-	fputs ("\nBesides: --config, --stream, --control, --keyring, --timeout, --json; see\n"
-	       "'belfry help'.\n",
+	fputs ("\nBesides: --config, --stream, --control, --keyring, --curve, --server-key,\n"
+	       "--timeout, --json; see 'belfry help'.\n",
 	        out);
 }
 
@@ -143,7 +145,8 @@ static int config_load (session_t *session, const globals_t *globals)
 	const struct {
 		const char *key, *value, *origin;
 	} flags[] = { { "stream", globals->stream, "--stream" }, { "control", globals->control, "--control" },
-		{ "keyring", globals->keyring, "--keyring" } };
+		{ "keyring", globals->keyring, "--keyring" }, { "curve", globals->curve, "--curve" },
+		{ "server_key", globals->server_key, "--server-key" } };
 	conf_errors_t errors = { 0 };
 	cli_config_t *config = NULL;
 	int r = cli_config_load (globals->config, &config, &errors);

@@ -2,8 +2,9 @@
  * is read back by the keyring's own parser first: no file that a program would refuse. */
 
 #include "cli/command.h"
-#include "cli/secret_file.h"
+#include "wire/curve_key.h"
 #include "wire/keyring.h"
+#include "wire/secret_file.h"
 #include "wire/topic.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ typedef struct {
 #define AT(member) offsetof (keygen_t, member)
 static const option_t options[] = {
 	{ "epoch", "N", "the epoch (secret: 1; node: every one)", OPTION_COUNT, AT (epoch) },
-	{ "out", "FILE", "where the keyring goes; - is standard output", OPTION_TEXT, AT (out) },
+	{ "out", "FILE", "where the key goes; - is standard output", OPTION_TEXT, AT (out) },
 	{ "state", "STATE", "next, active or retiring (active; with --add next)", OPTION_TEXT, AT (state) },
 	{ "add", NULL, "append the epoch to the keyring FILE", OPTION_FLAG, AT (add) },
 };
@@ -28,6 +29,16 @@ static int complain (session_t *session, const err_t *err)
 {
 	output_complain (session->output, "%s", err->text);
 	return ANSWER_NO;
+}
+
+static int file_write (
+        session_t *session, const char *what, const keygen_t *values, const secret_text_t *text)
+{
+	err_t err = { 0 };
+	if (secret_file_write (values->out, what, text, values->add, &err))
+		return complain (session, &err);
+	fprintf (session->output->err, "wrote %s (mode 0600)\n", values->out);
+	return DONE;
 }
 
 /* Checks the text as a keyring and puts it where it belongs. */
@@ -44,11 +55,7 @@ static int keyring_write (session_t *session, const keygen_t *values, const secr
 		fwrite (text->text, 1, text->size, session->output->out);
 		return DONE;
 	}
-	r = secret_file_write (values->out, text, values->add, &err);
-	if (r)
-		return complain (session, &err);
-	fprintf (session->output->err, "wrote %s (mode 0600)\n", values->out);
-	return DONE;
+	return file_write (session, "keyring", values, text);
 }
 
 static int keyring_line (secret_text_t *text, uint32_t epoch, const char *state, const char *node,
@@ -68,9 +75,9 @@ static int keygen_secret (session_t *session, const keygen_t *values)
 	err_t err = { 0 };
 	secret_text_t text = { 0 };
 	const char *state = values->state ? values->state : values->add ? "next" : "active";
-	int r = secret_text_new (&text, &err);
-	if (!r && values->add)
-		r = secret_file_read (values->out, &text, &err);
+	int r = values->add ? secret_file_load (values->out, "keyring", "belfry keygen secret",
+	                              KEYRING_FILE_MAX, &text, &err)
+	                    : secret_text_new (KEYRING_FILE_MAX, &text, &err);
 	if (!r) {
 		uint8_t key[MAC_KEY_SIZE];
 		bool open_end = text.size > 0 && text.text[text.size - 1] != '\n';
@@ -119,7 +126,7 @@ static int keygen_node (session_t *session, const keygen_t *values, const char *
 	keyring_t *keyring = NULL;
 	int r = keyring_load (file, &keyring, &err);
 	if (!r)
-		r = secret_text_new (&text, &err);
+		r = secret_text_new (KEYRING_FILE_MAX, &text, &err);
 	if (!r) {
 		derive_t derive = { .keyring = keyring, .text = &text, .node = node, .epoch = values->epoch };
 		keyring_visit (keyring, derive_epoch, &derive);
@@ -139,27 +146,56 @@ static int keygen_node (session_t *session, const keygen_t *values, const char *
 	return status;
 }
 
+/* The public key goes to standard output, whatever becomes of the secret: it is what others need. */
+static int keygen_curve (session_t *session, const keygen_t *values)
+{
+	err_t err = { 0 };
+	secret_text_t text = { 0 };
+	curve_key_t *key = NULL;
+	bool to_stdout = strcmp (values->out, "-") == 0;
+	int r = curve_key_make (&key, &err);
+	if (!r)
+		r = secret_text_new (CURVE_KEY_FILE_MAX, &text, &err);
+	if (!r && (r = curve_key_append (key, &text)))
+		error_set (&err, r, "%s: %s", values->out, strerror (-r));
+	int status = DONE;
+	if (r)
+		status = complain (session, &err);
+	else if (to_stdout)
+		fwrite (text.text, 1, text.size, session->output->out);
+	else if ((status = file_write (session, "CURVE key", values, &text)) == DONE)
+		fprintf (session->output->out, "%s\n", key->public_text);
+	secret_text_free (&text);
+	curve_key_destroy (&key);
+	return status;
+}
+
 static int run (session_t *session, const void *values_, const words_t *words)
 {
 	const keygen_t *values = values_;
 	const char *what = words->n > 0 ? words->at[0] : "";
 	bool secret = strcmp (what, "secret") == 0, node = strcmp (what, "node") == 0;
-	if (strcmp (what, "curve") == 0 || strcmp (what, "token") == 0) {
-		output_complain (session->output, "'keygen %s' is not in this release", what);
-		return USAGE_WRONG;
-	}
-	if (!secret && !node)
+	bool curve = strcmp (what, "curve") == 0;
+	if (!secret && !node && !curve)
 		return usage_wrong (session, "keygen",
-		        *what ? "keygen makes a secret or a node's key, not '%s'"
-		              : "keygen what? 'secret' or 'node NAME'%s",
+		        *what ? "keygen makes a secret, a node's key or a CURVE key, not '%s'"
+		              : "keygen what? 'secret', 'node NAME' or 'curve'%s",
 		        what);
-	if (words->n != (secret ? 1u : 2u))
+	if (words->n != (node ? 2u : 1u))
 		return usage_wrong (session, "keygen",
-		        secret ? "keygen secret takes no further words"
-		               : "keygen node takes one name: keygen node NAME");
+		        node ? "keygen node takes one name: keygen node NAME"
+		             : "keygen %s takes no further words",
+		        what);
 	if (!values->out)
 		return usage_wrong (
-		        session, "keygen", "--out FILE says where the keyring goes (- is standard output)");
+		        session, "keygen", "--out FILE says where the key goes (- is standard output)");
+	if (curve && (values->epoch || values->state || values->add))
+		return usage_wrong (session, "keygen", "a CURVE key has neither epoch nor state: no --%s",
+		        values->epoch   ? "epoch"
+		        : values->state ? "state"
+		                        : "add");
+	if (curve)
+		return keygen_curve (session, values);
 	if (values->epoch > UINT32_MAX)
 		return usage_wrong (session, "keygen", "an epoch is at most 4294967295");
 	if (secret) {
@@ -191,13 +227,16 @@ static int run (session_t *session, const void *values_, const words_t *words)
 
 const command_t command_keygen = {
 	.name = "keygen",
-	.synopsis = "secret --out FILE | keygen node NAME --out FILE",
-	.summary = "make a cluster secret, or one node's key from it",
+	.synopsis = "secret|curve --out FILE | keygen node NAME --out FILE",
+	.summary = "make a cluster secret, one node's key from it, or a CURVE key",
 	.text = "secret: 32 random bytes as an epoch of a keyring. FILE is made with mode 0600\n"
 	        "and never overwritten; --add appends another epoch to it, as next unless --state\n"
 	        "says otherwise. node: the keyring of one node alone, derived from the cluster's\n"
 	        "(--keyring or BELFRY_KEYRING): a stolen node then holds no other node's key.\n"
-	        "Lines of a keyring: EPOCH next|active|retiring secret|node:NAME HEX64.",
+	        "Lines of a keyring: EPOCH next|active|retiring secret|node:NAME HEX64.\n"
+	        "curve: a key pair for one program or person, as a ZeroMQ certificate; the public\n"
+	        "key is printed, for the collector's directory of clients or, where it is the\n"
+	        "collector's own, for server_key.",
 	.options = options,
 	.n_options = sizeof options / sizeof *options,
 	.values_size = sizeof (keygen_t),

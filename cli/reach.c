@@ -27,6 +27,8 @@ int reach_open (session_t *session, belfry_client_options_t options, bool events
 {
 	char error[BELFRY_CLIENT_ERROR_MAX];
 	options.control = session->config->control;
+	options.curve_file = session->config->curve;
+	options.server_key = session->config->server_key;
 	options.deadline_ns = session->deadline_ns;
 	if (events) {
 		options.stream = session->config->stream;

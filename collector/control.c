@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #include "base/borrow.h"
+#include "base/log.h"
+#include "collector/gate.h"
 #include "collector/reading.h"
 #include "collector/report.h"
 #include "wire/arena.h"
@@ -28,7 +30,8 @@ struct control {
 
 /* One request under way. */
 typedef struct {
-	span_t peer, bytes;
+	const core_peer_t *peer;
+	span_t bytes;
 	const Belfry__V1__Control *control;
 	bool is_signed;
 	bool proven; /* its MAC held, or there are no keys here */
@@ -79,7 +82,8 @@ static int answer (control_t *self, const request_t *request, Belfry__V1__Contro
 	snprintf (name, sizeof name, "collector.%s", self->view->name);
 	control->id = request->control ? request->control->id : 0;
 	control->node = name;
-	return links_send (self->links, request->peer, to_agent ? request->control->node : NULL, control);
+	return links_send (
+	        self->links, request->peer->identity, to_agent ? request->control->node : NULL, control);
 }
 
 static void refuse (control_t *self, const request_t *request, const char *reason, const char *text)
@@ -188,7 +192,7 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 	}
 	/* What this collector saw begin it counts from 1; one that runs already, from what comes. */
 	if ((incarnation_new && node_begin (node, hello->incarnation, hello->boot_nonce, known)) ||
-	        links_note (self->links, node, request->peer)) {
+	        links_note (self->links, node, request->peer->identity)) {
 		self->view->refused[REFUSAL_LIMIT]++;
 		refuse (self, request, "failed", "this collector is out of memory");
 		return;
@@ -213,7 +217,7 @@ static void hello_take (control_t *self, const request_t *request, const Belfry_
 static node_t *welcomed_node (control_t *self, const request_t *request)
 {
 	node_t *node = nodes_find (self->view->nodes, span_str (request->control->node));
-	if (!node || !node->welcomed || links_note (self->links, node, request->peer)) {
+	if (!node || !node->welcomed || links_note (self->links, node, request->peer->identity)) {
 		refuse (self, request, "hello",
 		        "say Hello first: this collector does not know this incarnation");
 		return NULL;
@@ -308,7 +312,7 @@ static void read_take (control_t *self, const request_t *request, const Belfry__
 		return;
 	}
 	reading.deadline_ms = request->control->deadline_ms;
-	if (self->port->read (self->port->arg, request->peer, request->control->id, &reading))
+	if (self->port->read (self->port->arg, request->peer->identity, request->control->id, &reading))
 		refuse (self, request, "busy",
 		        "too many readings wait for the journal; ask again in a second");
 }
@@ -317,7 +321,8 @@ void control_read_done (control_t *self, span_t peer, uint64_t id, bool chain, i
         const core_page_t *page)
 {
 	Belfry__V1__Control asked = BELFRY__V1__CONTROL__INIT, control = BELFRY__V1__CONTROL__INIT;
-	const request_t request = { .peer = peer, .control = &asked };
+	const core_peer_t whom = { .identity = peer, .name = "" };
+	const request_t request = { .peer = &whom, .control = &asked };
 	asked.id = id;
 	arena_reset (self->arena);
 	if (error) {
@@ -355,6 +360,28 @@ static bool prove (control_t *self, request_t *request)
 	return request->proven;
 }
 
+/* What the holder of its CURVE key may not ask for is refused and told. */
+static bool may (control_t *self, const request_t *request)
+{
+	const core_peer_t *peer = request->peer;
+	const char *reason = gate_request (peer->role, peer->name, request->control);
+	if (!reason)
+		return true;
+	self->view->refused[REFUSAL_USER]++;
+	refuse (self, request, "role", reason);
+	self->hooks.trespassed (self->hooks.arg, peer, request->control, reason, request->now);
+	return false;
+}
+
+/* No command is known to this release: each is answered so, and audited like any other. */
+static void command_take (control_t *self, const request_t *request, const Belfry__V1__Command *command)
+{
+	Belfry__V1__CommandResult result = BELFRY__V1__COMMAND_RESULT__INIT;
+	result.text = borrow ("not supported by this release");
+	refuse (self, request, "not_supported", result.text);
+	self->hooks.commanded (self->hooks.arg, request->peer, command, &result, request->now);
+}
+
 static void dispatch (control_t *self, const request_t *request)
 {
 	const Belfry__V1__Control *control = request->control;
@@ -378,6 +405,8 @@ static void dispatch (control_t *self, const request_t *request)
 		read_take (self, request, control->journal_read);
 		return;
 	case BELFRY__V1__CONTROL__BODY_COMMAND:
+		command_take (self, request, control->command);
+		return;
 	case BELFRY__V1__CONTROL__BODY_COMMAND_RESULT:
 	case BELFRY__V1__CONTROL__BODY_ENROL:
 		refuse (self, request, "not_supported", "not supported by this release");
@@ -391,7 +420,7 @@ static void dispatch (control_t *self, const request_t *request)
 	}
 }
 
-void control_take (control_t *self, span_t peer, span_t bytes, moment_t now)
+void control_take (control_t *self, const core_peer_t *peer, span_t bytes, moment_t now)
 {
 	request_t request = { .peer = peer, .bytes = bytes, .now = now };
 	Belfry__V1__Control *control = NULL;
@@ -404,6 +433,6 @@ void control_take (control_t *self, span_t peer, span_t bytes, moment_t now)
 	}
 	self->view->counters.control_received++;
 	request.control = control;
-	if (prove (self, &request))
+	if (prove (self, &request) && may (self, &request))
 		dispatch (self, &request);
 }

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "collector/alert/alerts.h"
+#include "collector/audit.h"
 #include "collector/committer.h"
 #include "collector/control.h"
 #include "collector/detect/detector.h"
@@ -39,6 +40,7 @@ struct core {
 	verdicts_t *verdicts;
 	alerts_t *alerts;
 	usher_t *usher;
+	audit_t audit;
 	committer_t *committer;
 	memory_t *memory;
 	const struct rule_set *rules;
@@ -181,6 +183,20 @@ static void on_resent (void *arg, node_t *node, const Belfry__V1__Resend *resend
 	arrivals_resent (self->arrivals, node, resend, now);
 }
 
+static void on_commanded (void *arg, const core_peer_t *peer, const Belfry__V1__Command *command,
+        const Belfry__V1__CommandResult *result, moment_t now)
+{
+	core_t *self = arg;
+	audit_command (self->herald, peer, command, result, now);
+}
+
+static void on_trespassed (void *arg, const core_peer_t *peer, const Belfry__V1__Control *control,
+        const char *reason, moment_t now)
+{
+	core_t *self = arg;
+	audit_refused (&self->audit, self->herald, peer, control, reason, now);
+}
+
 static size_t on_alerts (void *arg, moment_t now, Belfry__V1__Alert ***ret)
 {
 	core_t *self = arg;
@@ -201,7 +217,8 @@ int core_new (const core_options_t *options, const core_port_t *port, moment_t n
 	view->insecure = options->keyring == NULL;
 	view->started = now;
 	self->cluster_due = self->expire_due = self->say_due = now.mono;
-	const control_hooks_t hooks = { self, on_welcomed, on_cloned, on_reported, on_resent, on_alerts };
+	const control_hooks_t hooks = { self, on_welcomed, on_cloned, on_reported, on_resent, on_commanded,
+		on_trespassed, on_alerts };
 	int r;
 	if ((r = catalogues_new (0, &view->catalogues)) ||
 	        (r = nodes_new (options->nodes_max, view->catalogues, &view->nodes)) ||
@@ -332,9 +349,19 @@ void core_disconnected (core_t *self, int descriptor, moment_t now)
 	detector_disconnected (self->detector, descriptor, now);
 }
 
-void core_control (core_t *self, span_t peer, span_t bytes, moment_t now)
+void core_control (core_t *self, const core_peer_t *peer, span_t bytes, moment_t now)
 {
 	control_take (self->control, peer, bytes, now);
+}
+
+void core_handshakes (
+        core_t *self, uint64_t admitted, uint64_t denied_key, uint64_t denied_role, uint64_t denied_other)
+{
+	counters_t *counters = &self->view.counters;
+	counters->handshakes_admitted = admitted;
+	counters->handshakes_denied_key = denied_key;
+	counters->handshakes_denied_role = denied_role;
+	counters->handshakes_denied_other = denied_other;
 }
 
 /* Time. */

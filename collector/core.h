@@ -15,6 +15,7 @@
 #include "store/journal.h"
 #include "wire/keyring.h"
 #include "wire/refusal.h"
+#include "wire/role.h"
 
 typedef struct core core_t;
 
@@ -57,6 +58,13 @@ typedef struct {
 	/* Something a person should read in the log: level of base/log.h. */
 	void (*say) (void *arg, int level, const char *text);
 } core_port_t;
+
+/* Who sent a control frame: its ROUTER identity, and the holder of its CURVE key; ROLE_NONE without one. */
+typedef struct {
+	span_t identity;
+	role_t role;
+	const char *name; /* "" for ROLE_NONE */
+} core_peer_t;
 
 struct rule_set; /* conf/rule.h */
 
@@ -104,7 +112,10 @@ void core_subscriber_slow (core_t *self, const struct subscriber *subscriber, mo
 void core_disconnected (core_t *self, int descriptor, moment_t now);
 
 /* One control frame from a peer. Answers go out through the port. */
-void core_control (core_t *self, span_t peer, span_t bytes, moment_t now);
+void core_control (core_t *self, const core_peer_t *peer, span_t bytes, moment_t now);
+/* How many handshakes of CURVE ended how, since the start. */
+void core_handshakes (
+        core_t *self, uint64_t admitted, uint64_t denied_key, uint64_t denied_role, uint64_t denied_other);
 
 /* Time passes: at least every 50 ms. */
 void core_tick (core_t *self, moment_t now);

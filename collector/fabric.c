@@ -6,11 +6,14 @@
 #include "collector/fabric.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <poll.h>
 
 #include "base/log.h"
+#include "collector/door.h"
+#include "collector/gate.h"
 #include "collector/outlet.h"
 #include "collector/scribe.h"
 #include "net/actor.h"
@@ -19,7 +22,8 @@
 enum { BATCH = 256, ENDPOINT_MAX = 160 };
 enum { FRAMES = 2 }; /* topic and envelope; peer and request */
 
-static const int64_t tick_ns = 20 * NS_PER_MS, look_ns = NS_PER_S, stop_step_ns = 50 * NS_PER_MS;
+static const int64_t tick_ns = 20 * NS_PER_MS, look_ns = NS_PER_S, stop_step_ns = 50 * NS_PER_MS,
+                     denials_ns = 10 * NS_PER_S;
 
 struct fabric {
 	fabric_options_t options;
@@ -28,6 +32,9 @@ struct fabric {
 	link_monitor_t *monitor;
 	core_t *core;
 	scribe_t *scribe;
+	door_t *door; /* NULL: no CURVE */
+	mono_t denials_due;
+	zap_totals_t denials;        /* as they were last said */
 	frame_t held[BATCH][FRAMES]; /* taken: those from first_held to end_held are to be forwarded */
 	size_t first_held, end_held;
 	outlet_t *subscribers; /* at the outlet */
@@ -125,13 +132,6 @@ static void on_read (
 
 /* Handlers. */
 
-static void on_wake (void *arg)
-{
-	fabric_t *self = arg;
-	if (self->started)
-		flush (self, moment_now ());
-}
-
 static void take_ends (fabric_t *self, moment_t now)
 {
 	link_event_t event;
@@ -165,6 +165,15 @@ static int connection_of (const frame_t *topic)
 	return frame_descriptor (topic);
 }
 
+/* Whether the connection's client may say this. Who holds it is noted as often as connection_of looks. */
+static bool gate_passes (fabric_t *self, const frame_t *topic)
+{
+	user_t user;
+	return door_admits (
+	               self->door, DOOR_STREAM, topic, self->door && connection_of (topic) >= 0, &user) &&
+	       gate_event (&user, frame_bytes (topic)) == REFUSAL_NONE;
+}
+
 static void on_intake (void *arg, link_t *link)
 {
 	fabric_t *self = arg;
@@ -179,6 +188,8 @@ static void on_intake (void *arg, link_t *link)
 			break;
 		if (r || n != FRAMES) {
 			core_refuse (self->core, REFUSAL_FRAMES);
+		} else if (!gate_passes (self, &frames[0])) {
+			core_refuse (self->core, REFUSAL_USER);
 		} else if (core_take (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]),
 		                   connection_of (&frames[0]), now, &forward) == REFUSAL_NONE &&
 		           forward) {
@@ -210,10 +221,15 @@ static void control_batch (fabric_t *self, link_t *link, moment_t now)
 		int r = link_receive (link, frames, FRAMES, &n);
 		if (r == -EAGAIN)
 			return;
-		if (r || n != FRAMES)
+		user_t user;
+		if (r || n != FRAMES) {
 			core_refuse (self->core, REFUSAL_CONTROL);
-		else
-			core_control (self->core, frame_bytes (&frames[0]), frame_bytes (&frames[1]), now);
+		} else if (!door_admits (self->door, DOOR_CONTROL, &frames[1], true, &user)) {
+			core_refuse (self->core, REFUSAL_USER);
+		} else {
+			const core_peer_t peer = { frame_bytes (&frames[0]), user.role, user.name };
+			core_control (self->core, &peer, frame_bytes (&frames[1]), now);
+		}
 		for (size_t f = 0; f < FRAMES; f++)
 			frame_close (&frames[f]);
 		if (r && r != -EMSGSIZE)
@@ -229,10 +245,35 @@ static void on_control (void *arg, link_t *link)
 	flush (self, now);
 }
 
+/* Refused handshakes are counted each, and said in one line in 10 s. */
+static void denials_say (fabric_t *self, moment_t now)
+{
+	zap_totals_t totals;
+	if (!self->door)
+		return;
+	door_totals (self->door, &totals);
+	core_handshakes (self->core, totals.counts[ZAP_ADMITTED], totals.counts[ZAP_DENIED_KEY],
+	        totals.counts[ZAP_DENIED_GROUP], totals.counts[ZAP_DENIED_FORM]);
+	if (now.mono.ns < self->denials_due.ns)
+		return;
+	uint64_t more[ZAP_OUTCOMES];
+	for (size_t i = 0; i < ZAP_OUTCOMES; i++)
+		more[i] = totals.counts[i] - self->denials.counts[i];
+	if (!more[ZAP_DENIED_KEY] && !more[ZAP_DENIED_GROUP] && !more[ZAP_DENIED_FORM])
+		return;
+	log_warning ("collector",
+	        "refused connections: %" PRIu64 " with an unknown key, %" PRIu64
+	        " with a role that does not fit, %" PRIu64 " otherwise; the newest from %s",
+	        more[ZAP_DENIED_KEY], more[ZAP_DENIED_GROUP], more[ZAP_DENIED_FORM], totals.address);
+	self->denials = totals;
+	self->denials_due = mono_add (now.mono, denials_ns);
+}
+
 static void on_tick (void *arg, int id, moment_t now)
 {
 	fabric_t *self = arg;
 	(void) id;
+	denials_say (self, now);
 	core_tick (self->core, now);
 	flush (self, now);
 }
@@ -246,10 +287,10 @@ static void on_look (void *arg, int id, moment_t now)
 
 /* The actor's body. */
 
-static int bind_one (
-        fabric_t *self, link_kind_t kind, const char *endpoint, char *out, link_t **ret, err_t *err)
+static int bind_one (fabric_t *self, door_which_t which, link_kind_t kind, const char *endpoint, char *out,
+        link_t **ret, err_t *err)
 {
-	int r = link_new (self->options.context, kind, NULL, ret);
+	int r = door_link (self->door, self->options.context, which, kind, ret);
 	if (r)
 		return error_set (err, r, "'%s': cannot make a socket: %s", endpoint, strerror (-r));
 	/* Before the bind: what connects first is seen too. */
@@ -259,7 +300,7 @@ static int bind_one (
 		return r;
 	if ((r = link_endpoint (*ret, out, ENDPOINT_MAX)))
 		return error_set (err, r, "'%s': %s", endpoint, strerror (-r));
-	return 0;
+	return self->door ? door_prove (self->door, which, *ret, err) : 0;
 }
 
 static void on_memory (void *arg, const char *key, span_t value)
@@ -294,17 +335,21 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 	int r = journal_start (self, loop, &report, err);
 	if (r)
 		return r;
+	/* The handler first: without it CURVE would let anybody in. */
+	if (options->curve &&
+	        (r = door_new (options->context, options->curve, options->clients, &self->door, err)))
+		return r;
 	/* The intake takes nothing before it has subscribed, which is last. */
-	if ((r = bind_one (
-	             self, LINK_COLLECTOR_INTAKE, options->stream_in, self->stream_in, &self->intake, err)) ||
-	        (r = bind_one (self, LINK_COLLECTOR_OUTLET, options->stream_out, self->stream_out,
-	                 &self->outlet, err)) ||
-	        (r = bind_one (
-	                 self, LINK_CONTROL_SERVER, options->control, self->control_at, &self->control, err)))
+	if ((r = bind_one (self, DOOR_STREAM, LINK_COLLECTOR_INTAKE, options->stream_in, self->stream_in,
+	             &self->intake, err)) ||
+	        (r = bind_one (self, DOOR_OUTLET, LINK_COLLECTOR_OUTLET, options->stream_out,
+	                 self->stream_out, &self->outlet, err)) ||
+	        (r = bind_one (self, DOOR_CONTROL, LINK_CONTROL_SERVER, options->control, self->control_at,
+	                 &self->control, err)))
 		return r;
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes && !r; i++)
 		r = link_subscribe (self->intake, span_str (prefixes[i]));
-	if (r || (r = outlet_new (self->outlet, self->intake, self->core, &self->subscribers)) ||
+	if (r || (r = outlet_new (self->door, self->outlet, self->intake, self->core, &self->subscribers)) ||
 	        (r = loop_add_link (loop, self->outlet, on_outlet, self)) ||
 	        (r = loop_add_link (loop, self->control, on_control, self)) ||
 	        (r = loop_add_link (loop, self->intake, on_intake, self)) ||
@@ -313,7 +358,6 @@ static int fabric_start (void *arg, loop_t *loop, err_t *err)
 	if ((r = loop_add_timer (loop, tick_ns, tick_ns, on_tick, self)) < 0 ||
 	        (r = loop_add_timer (loop, look_ns, look_ns, on_look, self)) < 0)
 		return error_set (err, r, "the loop does not take its timer: %s", strerror (-r));
-	loop_on_wake (loop, on_wake, self);
 	moment_t now = moment_now ();
 	core_started (self->core, now);
 	if (report.lost_first)
@@ -329,6 +373,7 @@ typedef struct {
 	int what;
 	keyring_t *keyring;
 	struct rule_set *rules;
+	clients_t *clients;
 } command_t;
 
 static void fabric_command (void *arg, span_t bytes)
@@ -344,6 +389,12 @@ static void fabric_command (void *arg, span_t bytes)
 		self->options.core.keyring = command.keyring;
 		if (old)
 			self->options.keyring_free (&old);
+	}
+	if (command.clients) {
+		int r = self->door ? door_set_clients (self->door, command.clients) : -EINVAL;
+		if (r)
+			log_error ("collector", "reload: the clients stay as they were: %s", strerror (-r));
+		clients_destroy (&command.clients);
 	}
 	if (command.rules) {
 		union {
@@ -376,7 +427,6 @@ static void fabric_stop (void *arg, loop_t *loop)
 	fabric_t *self = arg;
 	if (self->started)
 		farewell (self);
-	loop_on_wake (loop, NULL, NULL);
 	if (self->monitor)
 		loop_remove_fd (loop, link_monitor_descriptor (self->monitor));
 	outlet_destroy (&self->subscribers);
@@ -387,6 +437,7 @@ static void fabric_stop (void *arg, loop_t *loop)
 			loop_remove_link (loop, *links[i]);
 		link_destroy (links[i]);
 	}
+	door_destroy (&self->door);
 	/* The batch under way is the core's: with a disk that hangs both stay as they are. */
 	if (scribe_destroy (&self->scribe, stop_step_ns))
 		core_destroy (&self->core);
@@ -435,9 +486,9 @@ void fabric_destroy (fabric_t **self_p, const char *reason)
 	*self_p = NULL;
 }
 
-int fabric_reload (fabric_t *self, keyring_t *keyring, struct rule_set *rules)
+int fabric_reload (fabric_t *self, keyring_t *keyring, struct rule_set *rules, clients_t *clients)
 {
-	const command_t command = { COMMAND_RELOAD, keyring, rules };
+	const command_t command = { COMMAND_RELOAD, keyring, rules, clients };
 	return actor_tell (self->actor, span_of (&command, sizeof command));
 }
 

@@ -7,6 +7,8 @@
 
 #include "collector/core.h"
 #include "net/link.h"
+#include "wire/clients.h"
+#include "wire/curve_key.h"
 
 typedef struct fabric fabric_t;
 
@@ -17,8 +19,10 @@ typedef struct {
 	net_context_t *context;                       /* borrowed */
 	const char *stream_in, *stream_out, *control; /* endpoints to bind, borrowed for the call */
 	journal_options_t journal;                    /* borrowed for the call */
-	core_options_t core;                 /* its keyring and rules are taken, also when fabric_new fails */
-	void (*keyring_free) (keyring_t **); /* frees a keyring that was taken */
+	const curve_key_t *curve; /* the collector's; NULL: no CURVE. Borrowed for the call, as is the next */
+	const clients_t *clients; /* who may connect, with curve */
+	core_options_t core;      /* its keyring and rules are taken, also when fabric_new fails */
+	void (*keyring_free) (keyring_t **);     /* frees a keyring that was taken */
 	void (*rules_free) (struct rule_set **); /* frees rules that were taken; may be NULL */
 } fabric_options_t;
 
@@ -30,7 +34,7 @@ int fabric_new (const fabric_options_t *options, fabric_t **ret, err_t *err);
 void fabric_destroy (fabric_t **self_p, const char *reason);
 
 /* SIGHUP: what changed is handed over and taken; NULL: this one stays. */
-int fabric_reload (fabric_t *self, keyring_t *keyring, struct rule_set *rules);
+int fabric_reload (fabric_t *self, keyring_t *keyring, struct rule_set *rules, clients_t *clients);
 
 /* Where it ended up bound, for an endpoint with port "*". Borrowed. */
 const char *fabric_stream_in (const fabric_t *self);

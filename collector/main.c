@@ -54,6 +54,26 @@ static int settings_load (
 	return 0;
 }
 
+static void on_client_wrong (void *arg, const char *file, unsigned line, const char *text)
+{
+	conf_errors_add (arg, file, line, "%s", text);
+}
+
+/* The list of who may connect; *ret stays NULL without CURVE. Everything that is wrong goes to the log. */
+static int clients_read (const collector_config_t *config, clients_t **ret)
+{
+	conf_errors_t errors = { 0 };
+	if (!config->security.curve || !config->security.clients)
+		return 0;
+	int r = clients_load (config->security.clients, on_client_wrong, &errors, ret);
+	if (r)
+		program_errors_say (&about, &errors);
+	else if ((*ret)->n == 0)
+		log_warning ("collector", "%s names nobody: nobody can connect", config->security.clients);
+	conf_errors_clear (&errors);
+	return r;
+}
+
 /* Reload. */
 
 static void reload (program_t *self)
@@ -62,6 +82,7 @@ static void reload (program_t *self)
 	collector_config_t *config = NULL;
 	rule_set_t *rules = NULL;
 	keyring_t *keyring = NULL;
+	clients_t *clients = NULL;
 	err_t err = { "" };
 	if (settings_load (self->file, &config, &rules, &errors)) {
 		program_errors_say (&about, &errors);
@@ -74,17 +95,23 @@ static void reload (program_t *self)
 		log_error ("collector", "reload: nothing was changed: %s", err.text);
 		goto out;
 	}
+	if (self->started->security.curve && clients_read (config, &clients)) {
+		log_error ("collector", "reload: nothing was changed, because of the errors above");
+		goto out;
+	}
 	program_changes_t changes;
 	program_changes (
 	        collector_config_table (), self->started, self->current, config, &changes, NULL, NULL);
-	size_t n_rules = rules->n;
-	if (fabric_reload (self->fabric, keyring, rules)) {
+	size_t n_rules = rules->n, n_clients = clients ? clients->n : 0;
+	if (fabric_reload (self->fabric, keyring, rules, clients)) {
 		log_error ("collector", "reload: nothing was changed: the fabric takes no command");
 		goto out;
 	}
 	log_set_level ((log_level_t) config->log_level);
-	char what[64];
-	snprintf (what, sizeof what, "%zu rules%s", n_rules, keyring ? ", keyring" : "");
+	char what[96], who[32] = "";
+	if (clients)
+		snprintf (who, sizeof who, ", %zu clients", n_clients);
+	snprintf (what, sizeof what, "%zu rules%s%s", n_rules, keyring ? ", keyring" : "", who);
 	program_changes_say (&about, what, &changes);
 	if (self->current != self->started)
 		collector_config_destroy (&self->current);
@@ -93,6 +120,7 @@ static void reload (program_t *self)
 	return;
 out:
 	keyring_destroy (&keyring);
+	clients_destroy (&clients);
 	rule_set_destroy (&rules);
 	collector_config_destroy (&config);
 	conf_errors_clear (&errors);
@@ -149,6 +177,8 @@ static int incarnation_take (state_t *state, uint64_t *ret)
 static int start (program_t *self, state_t **state, net_context_t **context, rule_set_t *rules)
 {
 	const collector_config_t *config = self->started;
+	curve_key_t *curve = NULL;
+	clients_t *clients = NULL;
 	err_t err = { "" };
 	fabric_options_t options = { .stream_in = config->stream_in,
 		.stream_out = config->stream_out,
@@ -158,6 +188,10 @@ static int start (program_t *self, state_t **state, net_context_t **context, rul
 	int r = config->security.keyring
 	                ? keyring_load (config->security.keyring, &options.core.keyring, &err)
 	                : 0;
+	if (!r && config->security.curve)
+		r = curve_key_load (config->security.curve, &curve, &err);
+	if (!r && (r = clients_read (config, &clients)))
+		error_set (&err, r, "nothing starts, because of the errors above");
 	if (!r)
 		r = state_open (config->state_dir, state, &err);
 	if (!r && (r = incarnation_take (*state, &options.core.incarnation)))
@@ -172,6 +206,8 @@ static int start (program_t *self, state_t **state, net_context_t **context, rul
 	options.journal.directory = config->state_dir;
 	options.journal.retain_ns = config->journal.retain_ns;
 	options.journal.retain_bytes = config->journal.size;
+	options.curve = curve;
+	options.clients = clients;
 	options.core.cluster = config->cluster;
 	options.core.name = config->name;
 	options.core.version = BELFRY_VERSION;
@@ -184,7 +220,11 @@ static int start (program_t *self, state_t **state, net_context_t **context, rul
 	if (!options.core.keyring)
 		log_warning ("collector",
 		        "INSECURE: events are neither signed nor checked, as the configuration says");
+	if (options.core.keyring && !curve)
+		log_info ("collector", "no CURVE: anybody on this machine may watch and command");
 	r = fabric_new (&options, &self->fabric, &err);
+	curve_key_destroy (&curve);
+	clients_destroy (&clients);
 	if (r) {
 		log_error ("collector", "%s", err.text);
 		return r;
@@ -198,6 +238,8 @@ static int start (program_t *self, state_t **state, net_context_t **context, rul
 		        config->http);
 	return 0;
 fail:
+	curve_key_destroy (&curve);
+	clients_destroy (&clients);
 	keyring_destroy (&options.core.keyring);
 	rule_set_destroy (&rules);
 	return r;

@@ -14,16 +14,18 @@
 enum { BATCH = 256 };
 
 struct outlet {
+	door_t *door;
 	link_t *link, *intake;
 	core_t *core;
 	subscribers_t *subscribers;
 };
 
-int outlet_new (link_t *link, link_t *intake, core_t *core, outlet_t **ret)
+int outlet_new (door_t *door, link_t *link, link_t *intake, core_t *core, outlet_t **ret)
 {
 	outlet_t *self = calloc (1, sizeof *self);
 	if (!self)
 		return -ENOMEM;
+	self->door = door;
 	self->link = link;
 	self->intake = intake;
 	self->core = core;
@@ -51,7 +53,7 @@ void outlet_destroy (outlet_t **self_p)
 }
 
 /* Who sent it; NULL for what comes from no connection, and where memory is out. */
-static subscriber_t *sender_of (outlet_t *self, const frame_t *frame, moment_t now)
+static subscriber_t *sender_of (outlet_t *self, const frame_t *frame, const char *user, moment_t now)
 {
 	int descriptor = frame_descriptor (frame);
 	if (descriptor < 0)
@@ -64,7 +66,7 @@ static subscriber_t *sender_of (outlet_t *self, const frame_t *frame, moment_t n
 	char address[CONNECTION_ADDRESS_MAX] = "";
 	if (identity)
 		connection_address (descriptor, address);
-	if (subscribers_come (self->subscribers, descriptor, identity, address, "", now, &subscriber))
+	if (subscribers_come (self->subscribers, descriptor, identity, address, user, now, &subscriber))
 		return NULL;
 	return subscriber;
 }
@@ -83,10 +85,16 @@ static void take_one (outlet_t *self, const frame_t *frame, moment_t now)
 	if (bytes.size == 0 || *first > 1)
 		return;
 	span_t prefix = span_of (first + 1, bytes.size - 1);
+	user_t user = { .name = "" };
+	/* An end bears no user: ZeroMQ says it for a connection that is gone. */
+	if (*first == 1 && !door_admits (self->door, DOOR_OUTLET, frame, true, &user)) {
+		core_refuse (self->core, REFUSAL_USER);
+		return;
+	}
 	subscriber_t *over;
 	int error;
-	switch (subscribers_ask (
-	        self->subscribers, sender_of (self, frame, now), prefix, *first == 1, &over, &error)) {
+	switch (subscribers_ask (self->subscribers, sender_of (self, frame, user.name, now), prefix,
+	        *first == 1, &over, &error)) {
 	case SUBSCRIPTION_CARRY:
 		link_subscribe (self->intake, prefix);
 		break;

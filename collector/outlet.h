@@ -6,13 +6,14 @@
 #define COLLECTOR_OUTLET_H
 
 #include "collector/core.h"
+#include "collector/door.h"
 #include "net/link.h"
 
 typedef struct outlet outlet_t;
 
-/* Borrows all of them: link is the XPUB; on-demand prefixes go on to the agents through intake. 0 or
+/* Borrows all of them: door says who may subscribe, NULL: anybody; link is the XPUB; on-demand prefixes go on to the agents through intake. 0 or
  * negative errno. */
-int outlet_new (link_t *link, link_t *intake, core_t *core, outlet_t **ret);
+int outlet_new (door_t *door, link_t *link, link_t *intake, core_t *core, outlet_t **ret);
 void outlet_destroy (outlet_t **self_p);
 
 /* Takes a bounded batch of subscriptions. All are read, always: what nobody reads piles up in ZeroMQ. */

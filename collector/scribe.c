@@ -278,6 +278,7 @@ static void commit_done (void *arg)
 	self->hooks.committed (self->hooks.arg, self->result, self->err.text);
 	if (!self->result)
 		checkpoint_say (self);
+	scribe_poll (self, mono_now ());
 }
 
 static void upkeep_done (void *arg)
@@ -286,6 +287,7 @@ static void upkeep_done (void *arg)
 	/* What the disk does not take now is tried again in a second; a commit will say it. */
 	if (!self->result)
 		checkpoint_say (self);
+	scribe_poll (self, mono_now ());
 }
 
 static void read_done (void *arg)
@@ -297,6 +299,7 @@ static void read_done (void *arg)
 	        reading->asked.chain, self->result, self->err.text, &self->page.out);
 	free (reading);
 	page_clear (&self->page);
+	scribe_poll (self, mono_now ());
 }
 
 static reading_t *reading_next (scribe_t *self)

@@ -14,7 +14,7 @@ typedef struct scribe scribe_t;
 
 enum { SCRIBE_READINGS_MAX = 64, SCRIBE_CHECKPOINTS_MAX = CORE_PAGE_CHECKPOINTS };
 
-/* Called from scribe_poll and scribe_finish; spans and texts are borrowed for the call. */
+/* Called on the loop, from scribe_poll and scribe_finish; spans and texts are borrowed for the call. */
 typedef struct {
 	void *arg;
 	/* As core_committed, core_checkpoint and core_read_done. */
@@ -43,7 +43,7 @@ void scribe_commit (scribe_t *self, journal_batch_t *batch);
  * none; -ENOMEM. */
 int scribe_read (scribe_t *self, span_t peer, uint64_t id, const core_reading_t *asked, mono_t now);
 
-/* Answers what has ended and begins what waits. Often; after every wake of the loop too. */
+/* Begins what waits; what has ended answers by itself. Often. */
 void scribe_poll (scribe_t *self, mono_t now);
 /* Waits patience_ns for what is under way and answers it. False: it still runs. */
 bool scribe_finish (scribe_t *self, int64_t patience_ns);

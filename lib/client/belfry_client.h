@@ -54,8 +54,10 @@ typedef enum {
 
 /* Everything is copied. */
 typedef struct {
-	const char *stream;  /* the collector's stream out; NULL: no events, requests alone */
-	const char *control; /* the collector's control; NULL: events alone */
+	const char *stream;     /* the collector's stream out; NULL: no events, requests alone */
+	const char *control;    /* the collector's control; NULL: events alone */
+	const char *curve_file; /* the file of the own CURVE key (`belfry keygen curve`); NULL: no CURVE */
+	const char *server_key; /* the collector's public CURVE key in Z85; with curve_file */
 	const char *keyring; /* a keyring file, to check MACs; unsigned events are refused then. NULL: none */
 	const char *const *prefixes; /* of topics; none: everything but what is sent on demand */
 	size_t n_prefixes;
@@ -82,7 +84,7 @@ typedef struct {
  * 0 with *ret; else *ret untouched:
  * -EINVAL    an option is none, or the keyring's text
  * -ETIMEDOUT nothing answered within the deadline: not reachable
- * -EPERM     the collector refused
+ * -EPERM     the collector refused: what was asked, or this CURVE key; or it is another collector
  * -EACCES, -ENOENT, ... the keyring file could not be used; -EPROTO; -ENOMEM. */
 int belfry_client_open (const belfry_client_options_t *options, belfry_client_t **ret, char *error);
 

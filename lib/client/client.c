@@ -25,6 +25,16 @@ static void wake (void *arg, link_t *link)
 
 static int options_check (const belfry_client_options_t *options, err_t *err)
 {
+	uint8_t key[Z85_KEY_SIZE];
+	if (!options->curve_file != !options->server_key)
+		return error_set (err, -EINVAL,
+		        "CURVE needs both: the own key's file%s, and the collector's public key%s",
+		        options->curve_file ? "" : " (curve, missing)",
+		        options->server_key ? "" : " (server key, missing)");
+	if (options->server_key && !z85_decode (options->server_key, strlen (options->server_key), key))
+		return error_set (err, -EINVAL,
+		        "the server key '%.60s' is no public CURVE key: 40 characters of Z85",
+		        options->server_key);
 	if (!options->stream && !options->control)
 		return error_set (err, -EINVAL, "neither a stream nor a control endpoint is given");
 	if (options->snapshot != BELFRY_CLIENT_SNAPSHOT_NONE && options->stream && !options->control)
@@ -56,10 +66,11 @@ static int no_memory (err_t *err)
 	return error_set (err, -ENOMEM, "out of memory");
 }
 
-static int stream_prepare (belfry_client_t *self, const belfry_client_options_t *options, err_t *err)
+static int stream_prepare (
+        belfry_client_t *self, const belfry_client_options_t *options, const link_curve_t *curve, err_t *err)
 {
 	/* Subscriptions beyond SNDHWM are lost silently: 0 is no mark (zeromq-facts.md). */
-	link_options_t link_options = { .receive_hwm = STREAM_HWM };
+	link_options_t link_options = { .receive_hwm = STREAM_HWM, .curve = curve };
 	self->stream_endpoint = strdup (options->stream);
 	for (size_t i = 0; i < options->n_prefixes; i++) {
 		if (!(self->prefixes[i] = strdup (options->prefixes[i])))
@@ -78,8 +89,18 @@ static int client_prepare (belfry_client_t *self, const belfry_client_options_t 
 {
 	self->deadline_ns = options->deadline_ns > 0 ? options->deadline_ns : DEADLINE_DEFAULT_S * NS_PER_S;
 	int r = options->keyring ? keyring_load (options->keyring, &self->keyring, err) : 0;
+	if (!r && options->curve_file)
+		r = curve_key_load (options->curve_file, &self->curve, err);
 	if (r)
 		return r;
+	uint8_t server_key[Z85_KEY_SIZE];
+	link_curve_t keys = { .server_key = server_key };
+	if (self->curve) {
+		(void) z85_decode (options->server_key, Z85_TEXT_SIZE, server_key);
+		keys.secret_key = self->curve->secret;
+		keys.public_key = self->curve->public;
+	}
+	const link_curve_t *curve = self->curve ? &keys : NULL;
 	if (intake_new (self->keyring, &self->intake) || track_new (&self->track) ||
 	        client_catalogues_new (CATALOGUE_BYTES_MAX, &self->catalogues))
 		return no_memory (err);
@@ -89,9 +110,10 @@ static int client_prepare (belfry_client_t *self, const belfry_client_options_t 
 	if (r)
 		return error_set (err, r, "no ZeroMQ context: %s", strerror (-r));
 	if (options->control)
-		r = requests_new (self->context, self->loop, options->control, &self->requests, err);
+		r = requests_new (self->context, self->loop, options->control, curve,
+		        self->curve ? self->curve->public_text : NULL, &self->requests, err);
 	if (!r && options->stream)
-		r = stream_prepare (self, options, err);
+		r = stream_prepare (self, options, curve, err);
 	return r;
 }
 
@@ -123,6 +145,7 @@ void belfry_client_close (belfry_client_t **self_p)
 	early_destroy (&self->early);
 	client_snapshot_destroy (&self->snapshot);
 	requests_destroy (&self->requests);
+	keeper_destroy (&self->keeper);
 	if (self->stream)
 		loop_remove_link (self->loop, self->stream);
 	link_destroy (&self->stream);
@@ -132,6 +155,7 @@ void belfry_client_close (belfry_client_t **self_p)
 	track_destroy (&self->track);
 	intake_destroy (&self->intake);
 	keyring_destroy (&self->keyring);
+	curve_key_destroy (&self->curve);
 	for (size_t i = 0; i < self->n_prefixes; i++)
 		free (self->prefixes[i]);
 	free (self->stream_endpoint);
@@ -192,7 +216,9 @@ static bool take (belfry_client_t *self, span_t topic, span_t envelope, bool fro
 	self->event = (belfry_client_event_t){
 		.topic = self->topic,
 		.event = event,
-		.verified = self->keyring ? BELFRY_CLIENT_VERIFIED_MAC : BELFRY_CLIENT_VERIFIED_NO,
+		.verified = self->keyring ? BELFRY_CLIENT_VERIFIED_MAC
+		            : self->curve ? BELFRY_CLIENT_VERIFIED_COLLECTOR
+		                          : BELFRY_CLIENT_VERIFIED_NO,
 		.snapshot = from_snapshot,
 		.envelope = envelope.data,
 		.envelope_size = envelope.size,

@@ -10,12 +10,16 @@
 #include "client/request.h"
 #include "client/snapshot.h"
 #include "client/track.h"
+#include "net/keeper.h"
+#include "wire/curve_key.h"
 #include "wire/topic.h"
 
 struct belfry_client {
 	net_context_t *context;
 	loop_t *loop;
 	link_t *stream;       /* NULL: requests alone */
+	keeper_t *keeper;     /* the stream's, once it connects */
+	curve_key_t *curve;   /* NULL: no CURVE */
 	requests_t *requests; /* NULL: no control endpoint */
 	keyring_t *keyring;   /* NULL: MACs are not looked at */
 	intake_t *intake;

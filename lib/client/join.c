@@ -89,6 +89,8 @@ static int wait_for_beat (belfry_client_t *self, mono_t deadline, err_t *err)
 		if (r != -EAGAIN)
 			return error_set (err, r, "%s: %s", self->stream_endpoint, strerror (-r));
 		int64_t left = mono_since (deadline, mono_now ());
+		if (keeper_in_vain (self->keeper, self->curve ? self->curve->public_text : NULL, err))
+			return -EPERM;
 		char waited[DURATION_TEXT_MAX];
 		duration_format (self->deadline_ns, waited);
 		if (left <= 0 && came)
@@ -168,7 +170,7 @@ int client_join (belfry_client_t *self, belfry_client_snapshot_t snapshot, bool 
 	int r = subscribe (self);
 	if (r)
 		return error_set (err, r, "%s: cannot subscribe: %s", self->stream_endpoint, strerror (-r));
-	r = link_connect (self->stream, self->stream_endpoint, err);
+	r = keeper_new (self->loop, self->stream, self->stream_endpoint, NULL, NULL, &self->keeper, err);
 	if (!r)
 		r = wait_for_beat (self, deadline, err);
 	if (r || snapshot == BELFRY_CLIENT_SNAPSHOT_NONE)

@@ -1,5 +1,6 @@
 #include "client/request.h"
 
+#include "net/keeper.h"
 #include "wire/control.h"
 
 #include <errno.h>
@@ -11,6 +12,8 @@ enum { RETRY_NS = 10 * NS_PER_MS };
 struct requests {
 	loop_t *loop;
 	link_t *link;
+	keeper_t *keeper;
+	const char *public_key;
 	char *endpoint;
 	uint64_t id; /* of the newest request */
 };
@@ -22,29 +25,30 @@ static void wake (void *arg, link_t *link)
 	(void) link;
 }
 
-int requests_new (net_context_t *context, loop_t *loop, const char *endpoint, requests_t **ret, err_t *err)
+int requests_new (net_context_t *context, loop_t *loop, const char *endpoint, const link_curve_t *curve,
+        const char *public_key, requests_t **ret, err_t *err)
 {
 	requests_t *self = calloc (1, sizeof *self);
 	if (!self || !(self->endpoint = strdup (endpoint))) {
 		free (self);
 		return error_set (err, -ENOMEM, "out of memory");
 	}
-	self->loop = loop;
+	self->public_key = public_key;
 	/* Answers to what an earlier program asked cannot be mistaken for ours: ROUTER knows us by our
 	 * connection. The id only tells our own apart. */
 	self->id = (uint64_t) mono_now ().ns;
-	link_options_t options = { .message_size_max = CONTROL_SIZE_MAX };
+	link_options_t options = { .message_size_max = CONTROL_SIZE_MAX, .curve = curve };
 	int r = link_new (context, LINK_CONTROL_CLIENT, &options, &self->link);
 	if (r)
 		error_set (err, r, "no socket for control: %s", strerror (-r));
-	else
-		r = link_connect (self->link, endpoint, err);
-	if (!r && (r = loop_add_link (loop, self->link, wake, NULL)))
+	else if ((r = loop_add_link (loop, self->link, wake, NULL)))
 		error_set (err, r, "the loop takes no link: %s", strerror (-r));
+	else
+		self->loop = loop;
+	if (!r)
+		r = keeper_new (loop, self->link, endpoint, NULL, NULL, &self->keeper, err);
 	if (r) {
-		link_destroy (&self->link);
-		free (self->endpoint);
-		free (self);
+		requests_destroy (&self);
 		return r;
 	}
 	*ret = self;
@@ -56,11 +60,19 @@ void requests_destroy (requests_t **self_p)
 	requests_t *self = *self_p;
 	if (!self)
 		return;
-	loop_remove_link (self->loop, self->link);
+	keeper_destroy (&self->keeper);
+	if (self->loop)
+		loop_remove_link (self->loop, self->link);
 	link_destroy (&self->link);
 	free (self->endpoint);
 	free (self);
 	*self_p = NULL;
+}
+
+/* 0, or -EPERM with the reason where no answer can come. */
+static int barred (const requests_t *self, err_t *err)
+{
+	return keeper_in_vain (self->keeper, self->public_key, err) ? -EPERM : 0;
 }
 
 static int unreachable (const requests_t *self, err_t *err)
@@ -83,13 +95,13 @@ int request_send (requests_t *self, Belfry__V1__Control *request, mono_t deadlin
 	/* A link without a peer takes nothing: the connection may be a moment away. */
 	while ((r = link_send (self->link, &part, 1)) == -EAGAIN) {
 		left = mono_since (deadline, mono_now ());
-		if (left <= 0)
+		if (left <= 0 || barred (self, err))
 			break;
 		loop_turn (self->loop, left < RETRY_NS ? left : RETRY_NS);
 	}
 	free (bytes);
 	if (r == -EAGAIN)
-		return unreachable (self, err);
+		return barred (self, err) ? -EPERM : unreachable (self, err);
 	return r ? error_set (err, r, "%s takes no request: %s", self->endpoint, strerror (-r)) : 0;
 }
 
@@ -126,6 +138,8 @@ int request_answer (requests_t *self, Belfry__V1__Control__BodyCase wanted, mono
 	int r;
 	while ((r = answer_receive (self, &control, err)) == -EAGAIN) {
 		int64_t left = mono_since (deadline, mono_now ());
+		if (barred (self, err))
+			return -EPERM;
 		if (left <= 0)
 			return unreachable (self, err);
 		if ((r = loop_turn (self->loop, left)))

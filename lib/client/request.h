@@ -14,12 +14,14 @@ typedef struct requests requests_t;
 /* Called while an answer is awaited, for what must not wait with it. */
 typedef void request_idle_fn (void *arg);
 
-/* Connects to endpoint (copied); the loop is borrowed. 0; -EINVAL with err set, -ENOMEM. */
-int requests_new (net_context_t *context, loop_t *loop, const char *endpoint, requests_t **ret, err_t *err);
+/* Connects to endpoint (copied); the loop is borrowed, and public_key, our own in Z85 or NULL. curve may be NULL.
+ * 0; -EINVAL with err set, -ENOMEM. */
+int requests_new (net_context_t *context, loop_t *loop, const char *endpoint, const link_curve_t *curve,
+        const char *public_key, requests_t **ret, err_t *err);
 void requests_destroy (requests_t **self_p);
 
 /* Sends request (version, id and deadline are set here) and forgets what was asked before. 0; -ETIMEDOUT
- * when nobody takes it before deadline; -EMSGSIZE; -ENOMEM. */
+ * when nobody takes it before deadline; -EPERM when the collector refuses the connection; -EMSGSIZE; -ENOMEM. */
 int request_send (requests_t *self, Belfry__V1__Control *request, mono_t deadline, err_t *err);
 
 /* The next answer to the request: 0 with *ret, freed by belfry__v1__control__free_unpacked. It bears

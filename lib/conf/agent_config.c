@@ -60,7 +60,8 @@ static void agent_check (conf_fill_t *fill, void *object, const conf_node_t *nod
 		        self->node);
 	if (self->peer_advertise && !conf_node_find (node, "peer"))
 		conf_wrong (fill, node, "peer_advertise", "means nothing without 'peer', the address bound");
-	security_check (fill, &self->security, node, addresses, addresses_list (self, node, addresses));
+	security_check (
+	        fill, &self->security, node, "server_key", addresses, addresses_list (self, node, addresses));
 }
 
 const conf_table_t *agent_config_table (void)

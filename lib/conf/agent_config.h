@@ -43,6 +43,10 @@ typedef struct {
 			CONF_LIST_OF (agent_store_t) stores;
 		} persistence;
 	} probes;
+	struct agent_spool {
+		uint64_t size; /* bytes */
+		int64_t age_ns;
+	} spool;
 	conf_numbers_t audit_uids; /* who may send audit and security events */
 	int log_level;             /* log_level_t */
 } agent_config_t;

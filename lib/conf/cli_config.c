@@ -7,15 +7,13 @@
 #include "conf/option.h"
 #include "conf/security.h"
 
+static const char no_z85[] = "is no Z85 key of 40 characters, as `belfry keygen curve` prints it";
+
 static void cli_check (conf_fill_t *fill, void *object, const conf_node_t *node)
 {
 	const cli_config_t *self = object;
 	if (self->server_key && !security_z85_valid (self->server_key))
-		conf_wrong (fill, node, "server_key", "is no Z85 key of 40 characters");
-	if (conf_node_find (node, "curve"))
-		conf_wrong (fill, node, "curve", "this release cannot do CURVE yet; leave it out");
-	if (conf_node_find (node, "server_key"))
-		conf_wrong (fill, node, "server_key", "this release cannot do CURVE yet; leave it out");
+		conf_wrong (fill, node, "server_key", "%s", no_z85);
 }
 
 #include "conf/cli.def"
@@ -40,8 +38,8 @@ const conf_table_t *cli_config_table (void)
 int cli_config_set (
         cli_config_t *self, const char *key, const char *value, const char *origin, conf_errors_t *errors)
 {
-	if (strcmp (key, "curve") == 0 || strcmp (key, "server_key") == 0) {
-		conf_errors_add (errors, origin, 0, "this release cannot do CURVE yet; leave it out");
+	if (strcmp (key, "server_key") == 0 && !security_z85_valid (value)) {
+		conf_errors_add (errors, origin, 0, "%s", no_z85);
 		return -EINVAL;
 	}
 	return conf_object_set (&cli_table, self, key, value, origin, errors);

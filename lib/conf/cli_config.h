@@ -8,10 +8,11 @@
 #include "conf/table.h"
 
 typedef struct {
-	char *stream, *control;   /* connected to; never NULL */
-	char *keyring;            /* NULL: events of nodes are not verified here */
-	char *socket;             /* the local agent's; never NULL */
-	char *curve, *server_key; /* always NULL in this release */
+	char *stream, *control; /* connected to; never NULL */
+	char *keyring;          /* NULL: events of nodes are not verified here */
+	char *socket;           /* the local agent's; never NULL */
+	char *curve;            /* the file of the own CURVE key; NULL: none */
+	char *server_key;       /* the collector's public key in Z85; with curve */
 } cli_config_t;
 
 /* file: NULL for none. 0; or, with everything that is wrong in errors and *ret untouched, -EINVAL,

@@ -57,7 +57,8 @@ static void collector_check (conf_fill_t *fill, void *object, const conf_node_t 
 	size_t n = sizeof addresses / sizeof addresses[0];
 	ports_check (fill, addresses, n);
 	/* HTTP never has a MAC or CURVE: a keyring says nothing about it. */
-	security_check (fill, &self->security, node, addresses, self->security.insecure ? n : n - 1);
+	security_check (
+	        fill, &self->security, node, "clients", addresses, self->security.insecure ? n : n - 1);
 }
 
 const conf_table_t *collector_config_table (void)

@@ -1,5 +1,6 @@
 #include "conf/security.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/value.h"
@@ -30,28 +31,35 @@ static size_t key_line (const conf_node_t *security, const char *key)
 	return node ? node->key_line : security ? security->key_line : 0;
 }
 
-static const char no_curve[] = "this release cannot do CURVE yet; leave it out and stay on loopback";
-
-/* The form of the key is checked too, so that what is right now is right once CURVE is there. */
-static void curve_check (conf_fill_t *fill, const security_config_t *self, const conf_node_t *security)
+static void curve_check (
+        conf_fill_t *fill, const security_config_t *self, const conf_node_t *security, const char *partner)
 {
+	bool curve = conf_node_find (security, "curve") != NULL;
+	bool partnered = conf_node_find (security, partner) != NULL;
+	char path[sizeof "security." + 16];
+	snprintf (path, sizeof path, "security.%s", partner);
 	if (self->server_key && !security_z85_valid (self->server_key))
-		security_wrong (
-		        fill, security, "server_key", "is no Z85 key of 40 characters, and %s", no_curve);
-	else if (conf_node_find (security, "server_key"))
-		security_wrong (fill, security, "server_key", "%s", no_curve);
-	if (conf_node_find (security, "curve"))
-		security_wrong (fill, security, "curve", "%s", no_curve);
-	if (conf_node_find (security, "clients"))
-		security_wrong (fill, security, "clients", "%s", no_curve);
+		security_wrong (fill, security, "server_key",
+		        "is no Z85 key of 40 characters, as `belfry keygen curve` prints it");
+	if (curve && self->insecure)
+		security_wrong (fill, security, "curve",
+		        "stands beside insecure: true; CURVE goes with a keyring, so keep one of the two");
+	else if (curve && !partnered)
+		security_wrong (fill, security, "curve", "needs security.%s beside it: %s", partner,
+		        strcmp (partner, "clients") == 0 ? "the directory of the keys that may connect"
+		                                         : "the collector's public key");
+	else if (partnered && !curve)
+		conf_wrong_at (fill, key_line (security, partner), path,
+		        "means nothing without security.curve, the file of the own key");
 }
 
 void security_check (conf_fill_t *fill, const security_config_t *self, const conf_node_t *root,
-        const security_address_t *addresses, size_t n)
+        const char *partner, const security_address_t *addresses, size_t n)
 {
 	const conf_node_t *security = conf_node_find (root, "security");
 	/* A key that is there but wrong was said already: only what was meant counts. */
 	bool keyed = conf_node_find (security, "keyring") != NULL;
+	bool curve = conf_node_find (security, "curve") != NULL;
 	bool wrong_insecure = conf_node_find (security, "insecure") && !self->insecure && !keyed;
 	if (keyed && self->insecure)
 		security_wrong (fill, security, "insecure",
@@ -63,7 +71,7 @@ void security_check (conf_fill_t *fill, const security_config_t *self, const con
 		        wrong_insecure ? "; insecure: false is neither" : "");
 	if (self->insecure_bind && !self->insecure)
 		security_wrong (fill, security, "insecure_bind", "means nothing without insecure: true");
-	curve_check (fill, self, security);
+	curve_check (fill, self, security, partner);
 	for (size_t i = 0; i < n; i++) {
 		const security_address_t *address = &addresses[i];
 		size_t line = address->node ? address->node->line : 0;
@@ -74,11 +82,10 @@ void security_check (conf_fill_t *fill, const security_config_t *self, const con
 			        "'%s' is off loopback, where insecure: true stays unless insecure_bind: true "
 			        "stands beside it",
 			        address->value);
-		else if (keyed && !self->insecure)
+		else if (keyed && !self->insecure && !curve)
 			conf_wrong_at (fill, line, address->key,
-			        "'%s' is off loopback, where a keyring needs CURVE, which this release "
-			        "cannot "
-			        "do yet; use 127.0.0.1",
-			        address->value);
+			        "'%s' is off loopback, where a keyring needs CURVE: give security.curve and "
+			        "security.%s, or use 127.0.0.1",
+			        address->value, partner);
 	}
 }

@@ -10,9 +10,9 @@ typedef struct {
 	char *keyring;      /* path, or NULL: then insecure is true */
 	bool insecure;      /* events are neither signed nor checked */
 	bool insecure_bind; /* insecure off loopback too */
-	char *curve;        /* path; always NULL in this release, as are the next two */
-	char *clients;      /* collector: a directory */
-	char *server_key;   /* agent: Z85 */
+	char *curve;        /* path of the own CURVE key, or NULL: loopback only */
+	char *clients;      /* collector, with curve: the directory of the keys that may connect */
+	char *server_key;   /* agent, with curve: the collector's public key in Z85 */
 } security_config_t;
 
 /* One address that the rule of loopback holds for, an endpoint or HOST:PORT. */
@@ -22,10 +22,10 @@ typedef struct {
 	const conf_node_t *node; /* NULL: the default is in force */
 } security_address_t;
 
-/* Says what breaks the rules: neither or both forms; an address off loopback; CURVE, which this
- * release cannot do. root: the whole configuration's map. */
+/* Says what breaks the rules: neither or both forms; an address off loopback without CURVE; half of CURVE.
+ * root: the whole configuration's map. partner: what belongs to `curve` here, "clients" or "server_key". */
 void security_check (conf_fill_t *fill, const security_config_t *self, const conf_node_t *root,
-        const security_address_t *addresses, size_t n);
+        const char *partner, const security_address_t *addresses, size_t n);
 
 /* Whether text has the form of a CURVE public key: 40 characters of Z85. */
 bool security_z85_valid (const char *text);

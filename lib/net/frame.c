@@ -20,6 +20,11 @@ int frame_descriptor (const frame_t *frame)
 	return frame->open ? zmq_msg_get (frame_message (frame), ZMQ_SRCFD) : -1;
 }
 
+const char *frame_user (const frame_t *frame)
+{
+	return frame->open ? zmq_msg_gets (frame_message (frame), "User-Id") : NULL;
+}
+
 int frame_share (frame_t *to, const frame_t *from)
 {
 	if (!from->open)

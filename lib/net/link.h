@@ -33,14 +33,24 @@ typedef enum {
 	LINK_CONTROL_CLIENT,   /* DEALER that connects to 7703 */
 } link_kind_t;
 
+/* CURVE for a link: keys of LINK_KEY_SIZE raw bytes, copied into ZeroMQ. */
+enum { LINK_KEY_SIZE = 32 };
+typedef struct {
+	const uint8_t *secret_key; /* own */
+	const uint8_t *public_key; /* own; a client's alone needs it */
+	const uint8_t *server_key; /* the server's public key; NULL: this link is the server */
+	const char *domain;        /* server: of zap.h, whose handler must run before the bind */
+} link_curve_t;
+
 typedef struct {
 	/* Messages; 0: the kind's default. ZeroMQ learns of room only once in a millisecond: an XPUB's mark
 	 * below what it sends in that time drops for subscribers that keep up. */
 	int send_hwm, receive_hwm;
-	size_t message_size_max; /* 0: the kind's default */
+	size_t message_size_max;   /* 0: the kind's default */
+	const link_curve_t *curve; /* NULL: neither secrecy nor proof of who it is; borrowed for the call */
 } link_options_t;
 
-/* options may be NULL. 0, or negative errno. */
+/* options may be NULL. 0, or negative errno; -EINVAL for a server without a domain. */
 int link_new (net_context_t *context, link_kind_t kind, const link_options_t *options, link_t **ret);
 /* Remove it from its loop first. NULL-safe. */
 void link_destroy (link_t **self_p);
@@ -49,8 +59,7 @@ void link_destroy (link_t **self_p);
 int link_bind (link_t *self, const char *endpoint, err_t *err);
 /* Goes on trying for ever, at 10 ms and then every second or so, where nobody listens or the peer goes.
  * But ZeroMQ gives up, without a word, on a peer that broke the protocol: a mechanism mismatch, a
- * refused key, a message above the size. Who is told by a monitor (HANDSHAKE_FAILED, or DISCONNECTED
- * and no CONNECTED for some seconds) does link_disconnect and link_connect, with backoff. */
+ * refused key, a message above the size. keeper.h connects again. */
 int link_connect (link_t *self, const char *endpoint, err_t *err);
 int link_disconnect (link_t *self, const char *endpoint);
 /* The endpoint a bind ended up with ("tcp://127.0.0.1:*" gives the port). 0 or negative errno. */
@@ -65,6 +74,9 @@ typedef struct {
 span_t frame_bytes (const frame_t *frame);
 /* The descriptor of the connection that brought it (ZMQ_SRCFD), or -1. */
 int frame_descriptor (const frame_t *frame);
+/* The User-Id that zap.h gave its connection, "ROLE NAME"; NULL where there is no CURVE. Borrowed while
+ * the frame is open. */
+const char *frame_user (const frame_t *frame);
 /* A second reference to the same bytes, without a copy: for a while. What is kept for long is better
  * copied, since a small frame holds on to the whole 8 KiB buffer that it was received into. 0 or
  * negative errno. */
@@ -101,7 +113,8 @@ typedef enum {
 typedef struct {
 	link_change_t change;
 	int descriptor; /* the connection's, while it lived; -1 for HANDSHAKE_FAILED */
-	int error;      /* HANDSHAKE_FAILED: errno or ZAP status, as ZeroMQ gives it */
+	int error; /* HANDSHAKE_FAILED: errno (the peer ended it), ZAP's status of a refused key (400), or
+	                 * ZMQ_PROTOCOL_ERROR_* */
 } link_event_t;
 typedef struct link_monitor link_monitor_t;
 /* 0; -EEXIST when the link has one; other negative errno. Either may be destroyed first. */

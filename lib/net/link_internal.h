@@ -5,6 +5,7 @@
 
 #include "net/link.h"
 
+#include <pthread.h>
 #include <zmq.h>
 
 struct net_context {
@@ -38,6 +39,10 @@ int link_borrow (void *socket, link_t **ret);
 int link_poll_descriptor (link_t *self);
 /* 1 when a message can be received, 0, or negative errno. Rearms the descriptor; stale after 1. */
 int link_readable (link_t *self);
+
+/* Starts a thread of the room's own, with every signal blocked: those belong to the threads of the
+ * program. name: at most 15 characters, for who looks at the process. 0, or negative errno. */
+int net_thread_start (pthread_t *thread, const char *name, void *run (void *), void *arg);
 
 /* The link's socket is about to close: its monitor hears no more. */
 void link_monitor_detach (link_monitor_t *self);

@@ -58,8 +58,6 @@ struct loop {
 	timers_t timers;
 	loop_signal_fn *on_signal;
 	void *signal_arg;
-	loop_wake_fn *on_wake;
-	void *wake_arg;
 	_Atomic bool stop;
 	_Atomic uint64_t turns;
 };
@@ -342,8 +340,6 @@ static void run_event (loop_t *self, const struct epoll_event *event)
 		uint64_t count;
 		ssize_t ignored = read (fd, &count, sizeof count);
 		(void) ignored;
-		if (self->on_wake)
-			self->on_wake (self->wake_arg);
 	} else {
 		watch_t *watch = watch_of (self, fd);
 		if (watch && watch->generation == mark)
@@ -410,12 +406,6 @@ void loop_wake (loop_t *self)
 	uint64_t one = 1;
 	ssize_t ignored = write (self->wake_fd, &one, sizeof one);
 	(void) ignored;
-}
-
-void loop_on_wake (loop_t *self, loop_wake_fn *handler, void *arg)
-{
-	self->on_wake = handler;
-	self->wake_arg = arg;
 }
 
 uint64_t loop_turns (const loop_t *self)

@@ -55,10 +55,6 @@ int loop_descriptor (const loop_t *self);
 void loop_stop (loop_t *self);
 /* From any thread: the loop's wait ends now. */
 void loop_wake (loop_t *self);
-/* Called on the loop's thread in a turn that was woken, at least once after the last loop_wake; for whoever
- * hands something over from another thread. One handler; NULL: none. */
-typedef void loop_wake_fn (void *arg);
-void loop_on_wake (loop_t *self, loop_wake_fn *handler, void *arg);
 /* Turns so far: what a heartbeat says as the loop's progress. */
 uint64_t loop_turns (const loop_t *self);
 

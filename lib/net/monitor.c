@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,17 +163,6 @@ static void *drain (void *arg)
 	return NULL;
 }
 
-static int start_thread (link_monitor_t *self)
-{
-	/* Signals belong to the threads of the program. */
-	sigset_t all, before;
-	sigfillset (&all);
-	pthread_sigmask (SIG_SETMASK, &all, &before);
-	int code = pthread_create (&self->thread, NULL, drain, self);
-	pthread_sigmask (SIG_SETMASK, &before, NULL);
-	return -code;
-}
-
 static void monitor_free (link_monitor_t *self)
 {
 	if (self->stop_fd >= 0)
@@ -200,7 +188,7 @@ static int attach (link_monitor_t *self, link_t *link)
 	        zmq_connect (self->pair, endpoint) != 0)
 		r = zmq_failure ();
 	if (r == 0)
-		r = start_thread (self);
+		r = net_thread_start (&self->thread, "belfry-monitor", drain, self);
 	if (r != 0) {
 		if (self->pair)
 			zmq_close (self->pair);

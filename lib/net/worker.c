@@ -1,15 +1,19 @@
 #include "net/worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef enum { WORKER_IDLE, WORKER_RUNNING, WORKER_ENDED } state_t;
 enum { STACK_SIZE = 256 * 1024 };
 
 struct worker {
 	loop_t *loop;
+	int ended; /* an eventfd that the loop waits on; -1 without a loop */
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
@@ -23,6 +27,25 @@ struct worker {
 	worker_job_fn *done;
 };
 
+static void on_ended (void *arg, int fd, short revents)
+{
+	uint64_t count;
+	(void) revents;
+	(void) !read (fd, &count, sizeof count);
+	worker_poll (arg);
+}
+
+static int listen_begin (worker_t *self)
+{
+	self->ended = self->loop ? eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+	if (!self->loop)
+		return 0;
+	int r = self->ended < 0 ? -errno : loop_add_fd (self->loop, self->ended, POLLIN, on_ended, self);
+	if (r && self->ended >= 0)
+		close (self->ended);
+	return r;
+}
+
 int worker_new (loop_t *loop, worker_t **ret)
 {
 	worker_t *self = calloc (1, sizeof *self);
@@ -30,6 +53,11 @@ int worker_new (loop_t *loop, worker_t **ret)
 	if (!self)
 		return -ENOMEM;
 	self->loop = loop;
+	int r = listen_begin (self);
+	if (r) {
+		free (self);
+		return r;
+	}
 	pthread_mutex_init (&self->mutex, NULL);
 	pthread_condattr_init (&attributes);
 	pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
@@ -53,8 +81,8 @@ static void *run (void *arg)
 		pthread_mutex_lock (&self->mutex);
 		self->state = WORKER_ENDED;
 		pthread_cond_broadcast (&self->changed);
-		if (self->loop && !self->ending)
-			loop_wake (self->loop);
+		if (self->ended >= 0)
+			(void) !write (self->ended, &(uint64_t){ 1 }, sizeof (uint64_t));
 	}
 	pthread_mutex_unlock (&self->mutex);
 	return NULL;
@@ -81,6 +109,8 @@ bool worker_destroy (worker_t **self_p, int64_t patience_ns)
 	*self_p = NULL;
 	if (!self)
 		return true;
+	if (self->ended >= 0)
+		loop_remove_fd (self->loop, self->ended);
 	pthread_mutex_lock (&self->mutex);
 	self->ending = true;
 	pthread_cond_broadcast (&self->changed);
@@ -92,6 +122,8 @@ bool worker_destroy (worker_t **self_p, int64_t patience_ns)
 		pthread_join (self->thread, NULL);
 	pthread_cond_destroy (&self->changed);
 	pthread_mutex_destroy (&self->mutex);
+	if (self->ended >= 0)
+		close (self->ended);
 	free (self);
 	return true;
 }

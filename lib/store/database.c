@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Exclusive first: the index of the WAL is then in memory, and no third file is needed. Rows of up to 8 KiB stay in one piece, where they can be found without SQLite (record.h). */
+/* Exclusive first: the index of the WAL is then in memory, and no third file is needed. Rows of up to 8 KiB
+ * stay in one piece, where they can be found without SQLite (record.h). What a damaged file holds instead of
+ * our schema is not run. */
 static const char pragmas[] =
+        "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
         "PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=8192; PRAGMA auto_vacuum=INCREMENTAL;"
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
         "PRAGMA cache_size=-512; PRAGMA wal_autocheckpoint=256;"
@@ -47,6 +50,8 @@ int database_error (const database_t *self, int outcome, err_t *err, const char 
 	        err, r, "%s: %s: %s (%s)", self->path, doing, sqlite3_errstr (outcome), strerror (-r));
 }
 
+enum { BUSY_MS = 2000 }; /* for whoever is just leaving */
+
 static int open_with (
         const char *vfs, const char *path, const char *settings, int flags, database_t *ret, err_t *err)
 {
@@ -55,8 +60,12 @@ static int open_with (
 		return error_set (err, -ENOMEM, "out of memory");
 	int r = sqlite3_open_v2 (
 	        path, &self.handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
-	if (r == SQLITE_OK)
+	if (r == SQLITE_OK) {
+		/* Whoever refuses a file reads its WAL afterwards: closing leaves it as it is. */
+		sqlite3_db_config (self.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		sqlite3_busy_timeout (self.handle, BUSY_MS);
 		r = sqlite3_exec (self.handle, settings, NULL, NULL, NULL);
+	}
 	if (r != SQLITE_OK) {
 		r = database_error (&self, r, err, "cannot be opened");
 		database_close (&self);
@@ -68,16 +77,17 @@ static int open_with (
 
 int database_open (const char *vfs, const char *path, database_t *ret, err_t *err)
 {
-	return open_with (vfs, path, pragmas, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ret, err);
+	int r = open_with (vfs, path, pragmas, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ret, err);
+	if (!r)
+		sqlite3_db_config (ret->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	return r;
 }
 
 int database_look (const char *vfs, const char *path, database_t *ret, err_t *err)
 {
-	int r = open_with (vfs, path, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=1;",
+	return open_with (vfs, path,
+	        "PRAGMA trusted_schema=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=1;",
 	        SQLITE_OPEN_READWRITE, ret, err);
-	if (!r)
-		sqlite3_db_config (ret->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	return r;
 }
 
 void database_close (database_t *self)
@@ -105,6 +115,12 @@ int database_run (database_t *self, sqlite3_stmt *statement, err_t *err)
 	sqlite3_reset (statement);
 	return r == SQLITE_DONE || r == SQLITE_ROW ? 0
 	                                           : database_error (self, r, err, sqlite3_sql (statement));
+}
+
+int database_checkpoint (database_t *self, err_t *err)
+{
+	int r = sqlite3_wal_checkpoint_v2 (self->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	return r == SQLITE_OK ? 0 : database_error (self, r, err, "putting its WAL into it");
 }
 
 static uint64_t pragma_u64 (database_t *self, const char *sql)

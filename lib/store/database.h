@@ -32,6 +32,8 @@ int database_exec (database_t *self, const char *sql, err_t *err);
 int database_prepare (database_t *self, const char *sql, sqlite3_stmt **ret, err_t *err);
 /* Runs a statement that gives no row, resets it. */
 int database_run (database_t *self, sqlite3_stmt *statement, err_t *err);
+/* Everything out of the WAL into the file, synced; the WAL is empty then. */
+int database_checkpoint (database_t *self, err_t *err);
 /* Bytes of its pages that are used. */
 uint64_t database_bytes (database_t *self);
 

@@ -7,6 +7,8 @@
 #include "store/journal_internal.h"
 #include "store/record.h"
 
+enum { TRIM_SEGMENTS = 12 };
+
 static void checkpoint_fill (const journal_t *self, wall_t now, checkpoint_t *ret)
 {
 	memcpy (ret->journal, self->id, sizeof ret->journal);
@@ -29,11 +31,28 @@ int journal_head_write (journal_t *self, wall_t now, bool sync)
 	journal_checkpoint_pack (&value, &head);
 	for (unsigned c = 0; c < CHANNEL_COUNT; c++)
 		record_u64 (&value, self->now.channels[c]);
+	record_u64 (&value, self->now.first);
 	int r = buffer_failed (&value) ? -ENOMEM : slots_write (self->head, buffer_span (&value), sync);
 	buffer_free (&value);
 	if (!r)
 		self->head_newest = head.offset;
 	return r;
+}
+
+bool journal_head_take (const journal_t *self, journal_head_t *ret)
+{
+	span_t value;
+	const size_t more = (CHANNEL_COUNT + 1) * sizeof (uint64_t);
+	if (!slots_value (self->head, &value) || value.size < more ||
+	        !journal_checkpoint_parse (span_of (value.data, value.size - more), &ret->checkpoint) ||
+	        !checkpoint_verify (&ret->checkpoint))
+		return false;
+	const uint8_t *at = (const uint8_t *) value.data + value.size - more;
+	record_reader_t reader = { at, at + more, false };
+	for (unsigned c = 0; c < CHANNEL_COUNT; c++)
+		ret->channels[c] = record_take_u64 (&reader);
+	ret->first = record_take_u64 (&reader);
+	return true;
 }
 
 int journal_sign (journal_t *self, wall_t now, checkpoint_t *ret, err_t *err)
@@ -102,7 +121,7 @@ static int record_add (journal_t *self, journal_record_t *record, err_t *err)
 	row.entry.envelope = record->envelope;
 	chain_hash (now->hash, &row.entry.mark, record->topic, record->envelope, row.entry.hash);
 	r = journal_row_insert (self, &row, err);
-	if (!r && sqlite3_changes (self->db.handle) != 1)
+	if (r == ROW_E_THERE)
 		r = error_set (err, -EBADMSG, "%s: offset %llu is taken", self->path,
 		        (unsigned long long) record->offset);
 	if (r)
@@ -119,18 +138,20 @@ static int record_add (journal_t *self, journal_record_t *record, err_t *err)
 static int commit_once (
         journal_t *self, journal_batch_t *batch, wall_t now, checkpoint_t *checkpoint, err_t *err)
 {
-	journal_now_t saved = self->now;
+	journal_now_t saved;
 	checkpoint->offset = 0;
-	if (!self->db.handle)
-		return error_set (err, -EIO, "%s: it is not open", self->path);
-	int r = database_exec (&self->db, "BEGIN IMMEDIATE", err);
+	/* Where healing failed before, the disk may take it now. */
+	int r = self->db.handle ? 0 : journal_load (self, err);
+	if (!r)
+		r = database_exec (&self->db, "BEGIN IMMEDIATE", err);
 	if (r)
 		return r;
+	saved = self->now;
 	for (size_t i = 0; i < batch->n_records && !r; i++)
 		r = record_add (self, &batch->records[i], err);
 	for (size_t i = 0; i < batch->n_states && !r; i++)
-		r = journal_state_put (
-		        self, ++self->now.counter, batch->states[i].key, batch->states[i].value, err);
+		r = journal_state_put (self, ++self->now.counter, self->now.newest, batch->states[i].key,
+		        batch->states[i].value, err);
 	if (!r && self->now.newest - self->now.signed_offset >= JOURNAL_CHECKPOINT_RECORDS)
 		r = journal_sign (self, now, checkpoint, err);
 	r = end (self, &saved, r, err);
@@ -180,41 +201,55 @@ static int trim (journal_t *self, uint64_t offset, err_t *err)
 {
 	sqlite3_stmt *records = self->statements[JOURNAL_TRIM];
 	sqlite3_stmt *checkpoints = self->statements[JOURNAL_TRIM_CHECKPOINTS];
+	sqlite3_stmt *spans = self->statements[JOURNAL_TRIM_SPANS];
 	bind_u64 (records, 1, offset);
 	bind_u64 (checkpoints, 1, offset);
+	bind_u64 (spans, 1, (offset + 1) / JOURNAL_SPAN);
 	int r = database_run (&self->db, records, err);
 	if (r)
 		return r;
 	self->now.records -= (uint64_t) sqlite3_changes (self->db.handle);
 	self->now.first = offset + 1;
-	return database_run (&self->db, checkpoints, err);
+	r = database_run (&self->db, checkpoints, err);
+	return r ? r : database_run (&self->db, spans, err);
 }
 
 int journal_tick (journal_t *self, wall_t now, checkpoint_t *ret_checkpoint, err_t *err)
 {
-	journal_now_t saved = self->now;
+	journal_now_t saved;
 	checkpoint_t own;
 	checkpoint_t *checkpoint = ret_checkpoint ? ret_checkpoint : &own;
+	bool trimmed = false;
+	int r;
 	checkpoint->offset = 0;
 	bool due = self->now.newest > self->now.signed_offset &&
 	           now.ns - (int64_t) self->now.signed_ns >= JOURNAL_CHECKPOINT_NS;
+	/* A reading met what does not hold together. */
+	journal_report_t report;
+	if (self->damaged && (r = journal_heal (self, now, &report, err)))
+		return r;
 	uint64_t old = self->db.handle ? segment_old (self, now) : 0;
 	if (!due && !old)
 		return 0;
-	int r = database_exec (&self->db, "BEGIN IMMEDIATE", err);
+	r = database_exec (&self->db, "BEGIN IMMEDIATE", err);
 	if (r)
 		return r;
+	saved = self->now;
 	if (due)
 		r = journal_sign (self, now, checkpoint, err);
-	if (!r && old)
+	/* More segments than come in a second, so that it never grows for want of time. */
+	for (unsigned n = 0; !r && old && n < TRIM_SEGMENTS; n++) {
 		r = trim (self, old, err);
+		old = segment_old (self, now);
+		trimmed = true;
+	}
 	r = end (self, &saved, r, err);
 	if (r) {
 		checkpoint->offset = 0;
 		return r;
 	}
-	if (old)
-		(void) database_exec (&self->db, "PRAGMA incremental_vacuum(512)", NULL);
+	if (trimmed)
+		(void) database_exec (&self->db, "PRAGMA incremental_vacuum(2048)", NULL);
 	(void) journal_head_write (self, now, true);
 	return 0;
 }

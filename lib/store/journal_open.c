@@ -1,6 +1,5 @@
-/* Opening: the newest record and the head apart must agree. Where the database holds less, or SQLite refuses
- * it, another is built from every record that checks, wherever it lies in the database or its WAL; records
- * keep their offsets, and the chain shows what is missing. The damaged files stay under another name. */
+/* Opening: the newest record and the head apart must agree, and SQLite find its pages sound; else the journal
+ * is healed (journal_heal.c). */
 
 #include <errno.h>
 #include <sodium.h>
@@ -8,14 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "store/files.h"
+#include "store/aside.h"
 #include "store/journal_internal.h"
-#include "store/record.h"
-
-enum { WINDOW = 16 * 1024 * 1024 };
 
 static const char tables[] =
         "CREATE TABLE IF NOT EXISTS records (offset INTEGER PRIMARY KEY, node TEXT NOT NULL, subject TEXT,"
@@ -24,11 +19,12 @@ static const char tables[] =
         "CREATE UNIQUE INDEX IF NOT EXISTS records_once ON records (node, incarnation, sequence);"
         "CREATE INDEX IF NOT EXISTS records_node ON records (node, offset);"
         "CREATE INDEX IF NOT EXISTS records_subject ON records (subject, offset) WHERE subject IS NOT NULL;"
-        "CREATE INDEX IF NOT EXISTS records_channel ON records (channel, offset);"
-        "CREATE INDEX IF NOT EXISTS records_time ON records (time_ns);"
+        "CREATE TABLE IF NOT EXISTS spans (span INTEGER PRIMARY KEY, time_min INTEGER NOT NULL,"
+        " time_max INTEGER NOT NULL, channels INTEGER NOT NULL, severity_max INTEGER NOT NULL);"
         "CREATE TABLE IF NOT EXISTS checkpoints (offset INTEGER PRIMARY KEY, body BLOB NOT NULL);"
-        "CREATE TABLE IF NOT EXISTS states (key TEXT PRIMARY KEY, counter INTEGER NOT NULL, body BLOB NOT "
-        "NULL);"
+        "CREATE TABLE IF NOT EXISTS states (key TEXT PRIMARY KEY, counter INTEGER NOT NULL,"
+        " removed INTEGER NOT NULL, body BLOB NOT NULL);"
+        "CREATE INDEX IF NOT EXISTS states_removed ON states (counter) WHERE removed;"
         "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);";
 
 static const char *const statements[] = {
@@ -42,7 +38,7 @@ static int not_sound (const journal_t *self, err_t *err, const char *what)
 	return error_set (err, -EBADMSG, "%s: %s", self->path, what);
 }
 
-static void statements_finalise (journal_t *self)
+void journal_statements_close (journal_t *self)
 {
 	for (int i = 0; i < JOURNAL_STATEMENT_COUNT; i++) {
 		sqlite3_finalize (self->statements[i]);
@@ -50,7 +46,7 @@ static void statements_finalise (journal_t *self)
 	}
 }
 
-static int database_begin (journal_t *self, const char *path, err_t *err)
+int journal_begin (journal_t *self, const char *path, err_t *err)
 {
 	int r = self->read_only ? database_look (self->vfs, path, &self->db, err)
 	                        : database_open (self->vfs, path, &self->db, err);
@@ -62,7 +58,7 @@ static int database_begin (journal_t *self, const char *path, err_t *err)
 }
 
 /* One number; the default where there is none. */
-static int number_get (journal_t *self, const char *sql, uint64_t *ret, err_t *err)
+int journal_number (journal_t *self, const char *sql, uint64_t *ret, err_t *err)
 {
 	sqlite3_stmt *statement = NULL;
 	int r = database_prepare (&self->db, sql, &statement, err);
@@ -76,7 +72,7 @@ static int number_get (journal_t *self, const char *sql, uint64_t *ret, err_t *e
 	               : database_error (&self->db, outcome, err, "reading");
 }
 
-static int meta_put (journal_t *self, const char *key, span_t value, err_t *err)
+int journal_meta_put (journal_t *self, const char *key, span_t value, err_t *err)
 {
 	sqlite3_stmt *put = NULL;
 	int r = database_prepare (
@@ -112,7 +108,7 @@ static int id_load (journal_t *self, err_t *err)
 	if (!self->has_id)
 		randombytes_buf (self->id, sizeof self->id);
 	self->has_id = true;
-	return meta_put (self, "id", span_of (self->id, sizeof self->id), err);
+	return journal_meta_put (self, "id", span_of (self->id, sizeof self->id), err);
 }
 
 static int newest_load (journal_t *self, err_t *err)
@@ -121,18 +117,22 @@ static int newest_load (journal_t *self, err_t *err)
 	journal_row_t row;
 	checkpoint_t checkpoint;
 	int r;
-	if ((r = number_get (self, "SELECT min(offset) FROM records", &now->first, err)) ||
-	        (r = number_get (self, "SELECT max(offset) FROM records", &now->newest, err)) ||
-	        (r = number_get (self, "SELECT count(*) FROM records", &now->records, err)) ||
-	        (r = number_get (self, "SELECT max(counter) FROM states", &now->counter, err)) ||
-	        (r = number_get (self, "SELECT max(offset) FROM checkpoints", &now->signed_offset, err)) ||
-	        (r = number_get (
+	if ((r = journal_number (self, "SELECT min(offset) FROM records", &now->first, err)) ||
+	        (r = journal_number (self, "SELECT max(offset) FROM records", &now->newest, err)) ||
+	        (r = journal_number (self, "SELECT count(*) FROM records", &now->records, err)) ||
+	        (r = journal_number (self, "SELECT max(counter) FROM states", &now->counter, err)) ||
+	        (r = journal_number (
+	                 self, "SELECT max(offset) FROM checkpoints", &now->signed_offset, err)) ||
+	        (r = journal_number (
 	                 self, "SELECT value FROM meta WHERE key = 'lost'", &self->lost_through, err)))
 		return r;
 	for (unsigned c = 0; c < CHANNEL_COUNT; c++) {
-		char sql[96];
-		snprintf (sql, sizeof sql, "SELECT max(offset) FROM records WHERE channel = %u", c);
-		if ((r = number_get (self, sql, &now->channels[c], err)))
+		char sql[256];
+		snprintf (sql, sizeof sql,
+		        "SELECT max(offset) FROM records, (SELECT max(span) AS s FROM spans WHERE channels "
+		        "& %u) WHERE offset BETWEEN s * %u AND s * %u + %u AND channel = %u",
+		        1U << c, JOURNAL_SPAN, JOURNAL_SPAN, JOURNAL_SPAN - 1, c);
+		if ((r = journal_number (self, sql, &now->channels[c], err)))
 			return r;
 	}
 	if (now->newest) {
@@ -160,220 +160,76 @@ static int newest_load (journal_t *self, err_t *err)
 	return 0;
 }
 
-/* The head goes on where the file ends before it: its offsets are never given twice. */
-static void head_take (journal_t *self, const checkpoint_t *head, span_t channels)
+/* SQLite's own look at its pages. */
+static int pages_check (journal_t *self, err_t *err)
 {
-	record_reader_t reader = { channels.data, (const uint8_t *) channels.data + channels.size, false };
-	self->now.newest = head->offset;
-	memcpy (self->now.hash, head->hash, sizeof head->hash);
-	for (unsigned c = 0; c < CHANNEL_COUNT; c++) {
-		uint64_t offset = record_take_u64 (&reader);
-		if (offset > self->now.channels[c] && offset <= head->offset)
-			self->now.channels[c] = offset;
-	}
+	sqlite3_stmt *check = NULL;
+	int r = database_prepare (&self->db, "PRAGMA quick_check(1)", &check, err);
+	if (r)
+		return r;
+	int outcome = sqlite3_step (check);
+	bool sound = outcome == SQLITE_ROW && span_is (column_bytes (check, 0), "ok");
+	sqlite3_finalize (check);
+	if (outcome != SQLITE_ROW)
+		return database_error (&self->db, outcome, err, "checking its pages");
+	return sound ? 0 : not_sound (self, err, "its pages do not hold together");
 }
 
-int journal_load (journal_t *self, err_t *err)
+/* The head goes on where the file ends before it: its offsets are never given twice. Channels of which
+ * retention left nothing have their newest there alone. */
+static int head_join (journal_t *self, const journal_head_t *head, err_t *err)
 {
-	checkpoint_t head;
-	span_t value = span_of ("", 0);
+	const checkpoint_t *newest = &head->checkpoint;
+	if (memcmp (newest->journal, self->id, sizeof self->id) != 0)
+		return 0;
+	if (newest->offset > self->now.newest) {
+		if (self->lost_through < newest->offset)
+			return not_sound (self, err, "it holds less than its head says");
+		self->now.newest = newest->offset;
+		memcpy (self->now.hash, newest->hash, sizeof newest->hash);
+	}
+	for (unsigned c = 0; c < CHANNEL_COUNT; c++) {
+		if (head->channels[c] > self->now.channels[c] && head->channels[c] <= newest->offset)
+			self->now.channels[c] = head->channels[c];
+	}
+	return 0;
+}
+
+static int database_load (journal_t *self, err_t *err)
+{
+	journal_head_t head;
+	char wal[JOURNAL_PATH_MAX + 8];
+	bool has_head = journal_head_take (self, &head);
 	memset (&self->now, 0, sizeof self->now);
-	bool has_head = journal_head (self, &head) == 0 && checkpoint_verify (&head);
 	if (has_head) {
-		(void) slots_value (self->head, &value);
-		self->head_newest = head.offset;
-		memcpy (self->id, head.journal, sizeof self->id);
+		self->head_newest = head.checkpoint.offset;
+		self->head_first = head.first;
+		memcpy (self->id, head.checkpoint.journal, sizeof self->id);
 		self->has_id = true;
 	}
-	int r = database_begin (self, self->path, err);
+	/* SQLite would throw the WAL of a missing file away. */
+	snprintf (wal, sizeof wal, "%s-wal", self->path);
+	if (!files_exist (self->vfs, self->path) && files_exist (self->vfs, wal))
+		return not_sound (self, err, "it is missing, and its WAL is there");
+	int r = journal_begin (self, self->path, err);
+	if (!r && !self->read_only)
+		r = pages_check (self, err);
 	if (!r)
 		r = id_load (self, err);
 	if (!r)
 		r = newest_load (self, err);
-	if (r || !has_head || self->read_only || head.offset <= self->now.newest ||
-	        memcmp (head.journal, self->id, sizeof self->id) != 0)
-		return r;
-	if (self->lost_through < head.offset)
-		return not_sound (self, err, "it holds less than its head says");
-	size_t channels = CHANNEL_COUNT * sizeof (uint64_t);
-	head_take (self, &head, span_of ((const uint8_t *) value.data + value.size - channels, channels));
-	return 0;
+	return r || !has_head || self->read_only ? r : head_join (self, &head, err);
 }
 
-/* Healing. */
-
-typedef struct {
-	journal_t *journal;
-	journal_report_t *report;
-	err_t *err;
-	int r;
-} salvage_t;
-
-static void on_found (void *arg, record_kind_t kind, span_t whole)
+int journal_load (journal_t *self, err_t *err)
 {
-	salvage_t *self = arg;
-	journal_t *journal = self->journal;
-	journal_row_t row;
-	checkpoint_t checkpoint;
-	uint64_t counter;
-	span_t key, value;
-	char name[JOURNAL_STATE_KEY_MAX + 1];
-	if (self->r)
-		return;
-	switch (kind) {
-	case RECORD_ENTRY:
-		if (!journal_row_parse (whole, &row) ||
-		        (journal->has_id &&
-		                memcmp (row.entry.mark.journal, journal->id, sizeof journal->id) != 0))
-			return;
-		self->r = journal_row_insert (journal, &row, self->err);
-		if (!self->r)
-			self->report->recovered += (uint64_t) sqlite3_changes (journal->db.handle);
-		return;
-	case RECORD_CHECKPOINT:
-		if (journal_checkpoint_parse (whole, &checkpoint) && checkpoint_verify (&checkpoint) &&
-		        (!journal->has_id ||
-		                memcmp (checkpoint.journal, journal->id, sizeof journal->id) == 0))
-			self->r = journal_checkpoint_put (journal, &checkpoint, self->err);
-		return;
-	case RECORD_STATE:
-		if (!journal_state_parse (whole, &counter, &key, &value) || counter > INT64_MAX)
-			return;
-		snprintf (name, sizeof name, "%.*s", (int) key.size, (const char *) key.data);
-		self->r = journal_state_put (journal, counter, name, value, self->err);
-		return;
-	default:
-		return;
+	int r = database_load (self, err);
+	/* For healing it stays open. */
+	if (r && r != -EBADMSG) {
+		journal_statements_close (self);
+		database_close (&self->db);
 	}
-}
-
-static void on_window (void *arg, span_t bytes)
-{
-	record_scan (bytes, on_found, arg);
-}
-
-typedef struct {
-	char damaged[JOURNAL_PATH_MAX], damaged_wal[JOURNAL_PATH_MAX], wal[JOURNAL_PATH_MAX],
-	        fresh[JOURNAL_PATH_MAX];
-} names_t;
-
-static void names_make (const journal_t *self, wall_t now, names_t *ret)
-{
-	char stamp[32];
-	time_t seconds = (time_t) (now.ns / NS_PER_S);
-	struct tm tm;
-	gmtime_r (&seconds, &tm);
-	strftime (stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &tm);
-	const int path = JOURNAL_PATH_MAX - 64;
-	for (unsigned i = 0;; i++) {
-		snprintf (ret->damaged, sizeof ret->damaged, "%.*s.corrupt-%s%s%.0u", path, self->path, stamp,
-		        i ? "-" : "", i);
-		if (!files_exist (self->vfs, ret->damaged) || i == 99)
-			break;
-	}
-	snprintf (ret->damaged_wal, sizeof ret->damaged_wal, "%.*s-wal", JOURNAL_PATH_MAX - 8, ret->damaged);
-	snprintf (ret->wal, sizeof ret->wal, "%.*s-wal", path, self->path);
-	snprintf (ret->fresh, sizeof ret->fresh, "%.*s.new", path, self->path);
-}
-
-static int exchange (journal_t *self, const names_t *names, err_t *err)
-{
-	int r = files_rename (self->vfs, self->path, names->damaged);
-	if (r == -ENOENT)
-		r = 0;
-	if (!r && files_exist (self->vfs, names->wal))
-		r = files_rename (self->vfs, names->wal, names->damaged_wal);
-	if (!r)
-		r = files_rename (self->vfs, names->fresh, self->path);
-	return r ? error_set (err, r, "%s: cannot be set aside: %s", self->path, strerror (-r)) : 0;
-}
-
-static int fresh_delete (journal_t *self, const names_t *names)
-{
-	char wal[JOURNAL_PATH_MAX + 8];
-	snprintf (wal, sizeof wal, "%s-wal", names->fresh);
-	int r = files_delete (self->vfs, names->fresh);
-	return r ? r : files_delete (self->vfs, wal);
-}
-
-static int salvage (journal_t *self, const names_t *names, journal_report_t *report, err_t *err)
-{
-	salvage_t arg = { self, report, err, 0 };
-	int r = database_exec (&self->db, "BEGIN IMMEDIATE", err);
-	if (!r)
-		r = files_scan (self->vfs, self->path, WINDOW, RECORD_SIZE_MAX, on_window, &arg);
-	if (!r)
-		r = files_scan (self->vfs, names->wal, WINDOW, RECORD_SIZE_MAX, on_window, &arg);
-	if (!r)
-		r = arg.r;
-	if (!r && self->has_id)
-		r = meta_put (self, "id", span_of (self->id, sizeof self->id), err);
-	return r ? r : database_exec (&self->db, "COMMIT", err);
-}
-
-/* What the head names and nothing holds is lost, and known to be from now on. */
-static int loss_note (journal_t *self, journal_report_t *report, err_t *err)
-{
-	uint64_t newest = 0;
-	int r = number_get (self, "SELECT max(offset) FROM records", &newest, err);
-	if (r || newest >= self->head_newest)
-		return r;
-	char sql[96];
-	report->lost_first = newest + 1;
-	report->lost_last = self->head_newest;
-	snprintf (sql, sizeof sql, "INSERT OR REPLACE INTO meta (key, value) VALUES ('lost', %llu)",
-	        (unsigned long long) self->head_newest);
-	return database_exec (&self->db, sql, err);
-}
-
-int journal_heal (journal_t *self, wall_t now, journal_report_t *report, err_t *err)
-{
-	names_t names;
-	memset (report, 0, sizeof *report);
-	names_make (self, now, &names);
-	statements_finalise (self);
-	/* Open until its bytes were read: closed, it might throw its WAL away. */
-	database_t damaged = self->db;
-	self->db = (database_t){ NULL, NULL };
-	if (damaged.handle)
-		sqlite3_db_config (damaged.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	int r = fresh_delete (self, &names);
-	if (r)
-		error_set (err, r, "%s: %s", names.fresh, strerror (-r));
-	if (!r)
-		r = database_begin (self, names.fresh, err);
-	if (!r)
-		r = salvage (self, &names, report, err);
-	if (!r)
-		r = loss_note (self, report, err);
-	statements_finalise (self);
-	database_close (&self->db);
-	database_close (&damaged);
-	if (!r)
-		r = exchange (self, &names, err);
-	if (!r)
-		r = journal_load (self, err);
-	if (r)
-		return r;
-	int n = snprintf (report->text, sizeof report->text,
-	        "%.160s did not hold together: set aside as %.160s; %llu records were taken over", self->path,
-	        names.damaged, (unsigned long long) report->recovered);
-	if (report->lost_first && n > 0 && (size_t) n < sizeof report->text)
-		snprintf (report->text + n, sizeof report->text - (size_t) n, ", %llu to %llu are lost",
-		        (unsigned long long) report->lost_first, (unsigned long long) report->lost_last);
-	return 0;
-}
-
-/* A crash inside exchange: the fresh file is whole, the old one is out of the way. */
-static int exchange_finish (journal_t *self, wall_t now, err_t *err)
-{
-	names_t names;
-	names_make (self, now, &names);
-	if (files_exist (self->vfs, self->path))
-		return fresh_delete (self, &names);
-	if (files_exist (self->vfs, names.fresh))
-		return exchange (self, &names, err);
-	return 0;
+	return r;
 }
 
 /* The key. */
@@ -448,6 +304,7 @@ static int names_take (journal_t *self, const journal_options_t *options, err_t 
 int journal_open (
         const journal_options_t *options, wall_t now, journal_t **ret, journal_report_t *report, err_t *err)
 {
+	aside_t names;
 	journal_t *self = calloc (1, sizeof *self);
 	memset (report, 0, sizeof *report);
 	if (!self)
@@ -457,8 +314,9 @@ int journal_open (
 		r = error_set (err, -ENOENT, "%s: there is no journal", self->path);
 	if (!r)
 		r = slots_open (self->vfs, self->head_path, self->read_only, &self->head, err);
+	aside_names (&names, self->vfs, self->path, now);
 	if (!r && !self->read_only)
-		r = exchange_finish (self, now, err);
+		r = aside_finish (&names, err);
 	if (!r)
 		r = journal_load (self, err);
 	if (r == -EBUSY)
@@ -486,7 +344,7 @@ void journal_close (journal_t **self_p, wall_t now)
 			(void) journal_sign (self, now, &last, NULL);
 		(void) journal_head_write (self, now, true);
 	}
-	statements_finalise (self);
+	journal_statements_close (self);
 	database_close (&self->db);
 	slots_close (&self->head);
 	sodium_free (self->secret_key);

@@ -60,7 +60,7 @@ bool journal_row_parse (span_t body, journal_row_t *ret)
 
 int journal_row_insert (journal_t *self, const journal_row_t *row, err_t *err)
 {
-	sqlite3_stmt *insert = self->statements[JOURNAL_INSERT];
+	sqlite3_stmt *insert = self->statements[JOURNAL_INSERT], *span = self->statements[JOURNAL_SPAN_PUT];
 	journal_row_pack (&self->buffer, row);
 	if (buffer_failed (&self->buffer))
 		return error_set (err, -ENOMEM, "out of memory");
@@ -74,9 +74,17 @@ int journal_row_insert (journal_t *self, const journal_row_t *row, err_t *err)
 	bind_u64 (insert, 5, row->sequence);
 	sqlite3_bind_int (insert, 6, (int) row->channel);
 	sqlite3_bind_int (insert, 7, (int) row->severity);
-	bind_u64 (insert, 8, row->time_ns);
+	uint64_t time_ns = row->time_ns < INT64_MAX ? row->time_ns : INT64_MAX;
+	bind_u64 (insert, 8, time_ns);
 	sqlite3_bind_blob (insert, 9, self->buffer.data, (int) self->buffer.size, SQLITE_STATIC);
-	return database_run (&self->db, insert, err);
+	int r = database_run (&self->db, insert, err);
+	if (r || sqlite3_changes (self->db.handle) == 0)
+		return r ? r : ROW_E_THERE;
+	bind_u64 (span, 1, row->entry.mark.offset / JOURNAL_SPAN);
+	bind_u64 (span, 2, time_ns);
+	bind_u64 (span, 3, UINT64_C (1) << row->channel);
+	sqlite3_bind_int (span, 4, (int) row->severity);
+	return database_run (&self->db, span, err);
 }
 
 void journal_checkpoint_pack (buffer_t *out, const checkpoint_t *checkpoint)
@@ -117,40 +125,51 @@ int journal_checkpoint_put (journal_t *self, const checkpoint_t *checkpoint, err
 	return database_run (&self->db, put, err);
 }
 
-void journal_state_pack (buffer_t *out, uint64_t counter, const char *key, span_t value)
+/* What was removed stays as an empty piece while so many others are written: a file that is built again from
+ * what lies in it must not bring it back. */
+enum { REMOVED_KEPT = 4096 };
+
+static void piece_pack (buffer_t *out, const journal_piece_t *piece)
 {
 	record_begin (out, RECORD_STATE);
-	record_u64 (out, counter);
-	record_bytes (out, span_str (key));
-	record_bytes (out, value);
+	record_u64 (out, piece->counter);
+	record_u64 (out, piece->newest);
+	record_bytes (out, piece->key);
+	record_bytes (out, piece->value);
 	record_end (out);
 }
 
-bool journal_state_parse (span_t body, uint64_t *ret_counter, span_t *ret_key, span_t *ret_value)
+bool journal_piece_parse (span_t body, journal_piece_t *ret)
 {
 	record_kind_t kind;
 	record_reader_t reader;
 	if (!record_open (body, &kind, &reader) || kind != RECORD_STATE)
 		return false;
-	*ret_counter = record_take_u64 (&reader);
-	*ret_key = record_take_bytes (&reader);
-	*ret_value = record_take_bytes (&reader);
-	return record_done (&reader) && ret_key->size && ret_key->size <= JOURNAL_STATE_KEY_MAX;
+	ret->counter = record_take_u64 (&reader);
+	ret->newest = record_take_u64 (&reader);
+	ret->key = record_take_bytes (&reader);
+	ret->value = record_take_bytes (&reader);
+	return record_done (&reader) && ret->counter <= INT64_MAX && ret->newest <= INT64_MAX &&
+	       ret->key.size && ret->key.size <= JOURNAL_STATE_KEY_MAX;
 }
 
-int journal_state_put (journal_t *self, uint64_t counter, const char *key, span_t value, err_t *err)
+int journal_state_put (
+        journal_t *self, uint64_t counter, uint64_t newest, const char *key, span_t value, err_t *err)
 {
-	sqlite3_stmt *put = self->statements[value.size ? JOURNAL_STATE : JOURNAL_STATE_DROP];
-	size_t size = strlen (key);
-	if (size == 0 || size > JOURNAL_STATE_KEY_MAX)
+	sqlite3_stmt *put = self->statements[JOURNAL_STATE], *forget = self->statements[JOURNAL_STATE_FORGET];
+	const journal_piece_t piece = { counter, newest, span_str (key), value };
+	if (piece.key.size == 0 || piece.key.size > JOURNAL_STATE_KEY_MAX)
 		return error_set (err, -EINVAL, "'%.32s' is no key of the collector's memory", key);
-	sqlite3_bind_text (put, 1, key, (int) size, SQLITE_STATIC);
-	if (value.size) {
-		journal_state_pack (&self->buffer, counter, key, value);
-		if (buffer_failed (&self->buffer))
-			return error_set (err, -ENOMEM, "out of memory");
-		bind_u64 (put, 2, counter);
-		sqlite3_bind_blob (put, 3, self->buffer.data, (int) self->buffer.size, SQLITE_STATIC);
-	}
-	return database_run (&self->db, put, err);
+	piece_pack (&self->buffer, &piece);
+	if (buffer_failed (&self->buffer))
+		return error_set (err, -ENOMEM, "out of memory");
+	sqlite3_bind_text (put, 1, key, (int) piece.key.size, SQLITE_STATIC);
+	bind_u64 (put, 2, counter);
+	sqlite3_bind_int (put, 3, value.size == 0);
+	sqlite3_bind_blob (put, 4, self->buffer.data, (int) self->buffer.size, SQLITE_STATIC);
+	int r = database_run (&self->db, put, err);
+	if (r || value.size || counter < REMOVED_KEPT)
+		return r;
+	bind_u64 (forget, 1, counter - REMOVED_KEPT);
+	return database_run (&self->db, forget, err);
 }

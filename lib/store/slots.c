@@ -54,6 +54,7 @@ static void slots_read (slots_t *self)
 			self->generation = generation;
 			memcpy (self->slot, slot, SLOT_SIZE);
 		}
+		sodium_memzero (slot, sizeof slot); /* a key may lie in it */
 	}
 }
 
@@ -92,6 +93,7 @@ void slots_close (slots_t **self_p)
 	(void) slots_sync (self);
 	self->file->pMethods->xClose (self->file);
 	free (self->file);
+	sodium_memzero (self->slot, sizeof self->slot);
 	free (self);
 	*self_p = NULL;
 }
@@ -119,9 +121,11 @@ int slots_write (slots_t *self, span_t value, bool sync)
 	checksum (slot, slot + AT_CHECKSUM);
 	int r = self->file->pMethods->xWrite (
 	        self->file, slot, SLOT_SIZE, (sqlite3_int64) (generation % 2) * SLOT_SIZE);
+	if (r == SQLITE_OK)
+		memcpy (self->slot, slot, SLOT_SIZE);
+	sodium_memzero (slot, sizeof slot);
 	if (r != SQLITE_OK)
 		return r == SQLITE_FULL ? -ENOSPC : -EIO;
-	memcpy (self->slot, slot, SLOT_SIZE);
 	self->generation = generation;
 	self->valid = self->dirty = true;
 	return sync ? slots_sync (self) : 0;

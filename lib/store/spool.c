@@ -500,12 +500,17 @@ void spool_figures (const spool_t *self, spool_figures_t *ret)
 	}
 }
 
-uint64_t spool_oldest_incarnation (const spool_t *self, size_t collector)
+uint64_t spool_oldest_incarnation (const spool_t *self, size_t collector, uint64_t *ret_sequence)
 {
+	if (ret_sequence)
+		*ret_sequence = 0;
 	for (size_t i = 0; i < self->now.eras.n && collector < self->n_collectors; i++) {
 		const era_t *era = &self->now.eras.items[i];
-		if (era->rows && era->positions[collector] < era->newest)
-			return era->incarnation;
+		if (!era->rows || era->positions[collector] >= era->newest)
+			continue;
+		if (ret_sequence)
+			*ret_sequence = era->positions[collector] + 1;
+		return era->incarnation;
 	}
 	return 0;
 }

@@ -97,8 +97,9 @@ typedef struct {
 	uint64_t corrupt;                   /* rows that did not check, since the start */
 } spool_figures_t;
 void spool_figures (const spool_t *self, spool_figures_t *ret);
-/* The oldest incarnation that still waits for that collector; 0: none. */
-uint64_t spool_oldest_incarnation (const spool_t *self, size_t collector);
+/* The oldest incarnation that still waits for that collector; 0: none. *ret_sequence, which may be NULL: the
+ * first of it that waits. */
+uint64_t spool_oldest_incarnation (const spool_t *self, size_t collector, uint64_t *ret_sequence);
 /* The newest sequence that was ever committed under incarnation, as far as is known; 0. */
 uint64_t spool_newest (const spool_t *self, uint64_t incarnation);
 

@@ -4,15 +4,13 @@
 
 #include "wire/keyring.h"
 #include "wire/bytes.h"
+#include "wire/secret_file.h"
 #include "wire/topic.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { SLAB_KEYS = 512, TABLE_FIRST = 64 };
 
@@ -369,46 +367,11 @@ fail:
 
 int keyring_load (const char *file, keyring_t **ret, err_t *err)
 {
-	int fd = open (file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0) {
-		int r = -errno;
-		return error_set (err, r, "%s: %s%s", file, strerror (-r),
-		        r == -ENOENT ? "; `belfry keygen secret` makes a keyring" : "");
-	}
-	struct stat st;
-	int r = 0;
-	if (fstat (fd, &st) < 0)
-		r = error_set (err, -errno, "%s: %s", file, strerror (errno));
-	else if (!S_ISREG (st.st_mode))
-		r = error_set (err, -EINVAL, "%s: not a regular file", file);
-	else if (st.st_uid != geteuid () && st.st_uid != 0)
-		r = error_set (err, -EACCES,
-		        "%s: belongs to uid %u; a keyring belongs to root or to this user (uid %u)", file,
-		        (unsigned) st.st_uid, (unsigned) geteuid ());
-	else if (st.st_mode & 077)
-		r = error_set (err, -EACCES, "%s: mode %03o lets others read it; `chmod 600` it", file,
-		        (unsigned) st.st_mode & 0777);
-	if (r) {
-		close (fd);
+	secret_text_t text;
+	int r = secret_file_load (file, "keyring", "belfry keygen secret", KEYRING_FILE_MAX, &text, err);
+	if (r)
 		return r;
-	}
-	if (sodium_init () < 0) {
-		close (fd);
-		return error_set (err, -EIO, "libsodium does not start");
-	}
-	char *text = sodium_malloc (KEYRING_FILE_MAX + 1);
-	if (!text) {
-		close (fd);
-		return error_set (err, -ENOMEM, "%s: no guarded memory (see `ulimit -l`)", file);
-	}
-	size_t size = 0;
-	ssize_t n = 0;
-	while (size <= KEYRING_FILE_MAX && (n = read (fd, text + size, KEYRING_FILE_MAX + 1 - size)) > 0)
-		size += (size_t) n;
-	int read_errno = n < 0 ? errno : 0;
-	close (fd);
-	r = read_errno ? error_set (err, -read_errno, "%s: %s", file, strerror (read_errno))
-	               : keyring_parse (text, size, file, ret, err);
-	sodium_free (text);
+	r = keyring_parse (text.text, text.size, file, ret, err);
+	secret_text_free (&text);
 	return r;
 }

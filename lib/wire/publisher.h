@@ -45,7 +45,28 @@ void publisher_destroy (publisher_t **self_p);
 int publisher_send (
         publisher_t *self, Belfry__V1__Event *event, const publisher_note_t *note, moment_t now, err_t *err);
 
-/* The newest sequence sent; 0 before the first. */
+/* The same in two steps, for what is kept between them. Composed: with its header and, where its class has
+ * one, the next sequence, which is used up then; not sealed. Borrowed until the next call. */
+typedef struct {
+	uint64_t sequence; /* 0: on demand */
+	span_t topic, event;
+} publisher_composed_t;
+int publisher_compose (publisher_t *self, Belfry__V1__Event *event, const publisher_note_t *note,
+        moment_t now, publisher_composed_t *ret, err_t *err);
+/* A gap event, of any incarnation of this node, under its own sequence, which is last. */
+typedef struct {
+	uint64_t incarnation, boot_nonce, first, last, count;
+	Belfry__V1__GapReason reason;
+	uint64_t time_ns; /* UTC, when it arose */
+} publisher_gap_t;
+int publisher_compose_gap (
+        publisher_t *self, const publisher_gap_t *gap, publisher_composed_t *ret, err_t *err);
+/* Seals what was composed, now or long ago, under the key that is active now; *ret is borrowed until the
+ * next call. 0; -ENOKEY, -EMSGSIZE, -ENOMEM. publisher_emit: and emits it. */
+int publisher_envelope (publisher_t *self, span_t topic, span_t event, span_t *ret, err_t *err);
+int publisher_emit (publisher_t *self, span_t topic, span_t event, err_t *err);
+
+/* The newest sequence sent or composed; 0 before the first. */
 uint64_t publisher_newest_volatile (const publisher_t *self);
 uint64_t publisher_newest_durable (const publisher_t *self);
 

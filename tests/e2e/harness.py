@@ -67,6 +67,7 @@ class Fabric:
         self.keyed, self.cluster = keyed, cluster
         self.base = free_port_base()
         self.programs = {}
+        self.environments = {}  # of programs that have variables of their own
         self.ports = {}
         self.keyring = self.dir / "keyring"
         if keyed:
@@ -152,7 +153,8 @@ class Fabric:
     # --- programs ------------------------------------------------------------------------------
     def spawn(self, name, *args):
         log = open(self.dir / f"{name}.log", "ab")
-        program = subprocess.Popen([str(a) for a in args], stdout=log, stderr=log, cwd=self.dir)
+        env = {**os.environ, **self.environments[name]} if name in self.environments else None
+        program = subprocess.Popen([str(a) for a in args], stdout=log, stderr=log, cwd=self.dir, env=env)
         log.close()
         self.programs[name] = program
         return program

@@ -1,6 +1,7 @@
 """Subscribers that ask for too much, or do not keep up, at the outlet: named, bounded, and nobody else's trouble."""
 
 import json
+import os
 import pathlib
 import sys
 import unittest
@@ -10,6 +11,8 @@ from harness import ROOT, Case, publisher, subscriber, until
 sys.path.insert(0, str(ROOT / "tests" / "chaos"))
 
 import zmtp  # noqa: E402
+
+SANITIZED = os.environ.get("BELFRY_SANITIZED", "none")
 
 
 def anonymous_bytes(pid):
@@ -44,8 +47,9 @@ class Outlet(Case):
         flooder = self.peer()
         flooder.send(b"".join(zmtp.subscribe(b"%016x" % (i * 0x9E3779B97F4A7C15 % 2**64)) for i in range(200000)))
         self.assertTrue(flooder.ended(10), "it is shut out")
-        # Without the budget these 200,000 cost 170 MB.
-        self.assertLess(anonymous_bytes(collector) - before, 24 << 20)
+        if SANITIZED == "none":  # else what is freed is held on to
+            # Without the budget these 200,000 cost 170 MB.
+            self.assertLess(anonymous_bytes(collector) - before, 24 << 20)
         until(lambda: self.counter("subscribers_shut_out") == 1, "it is counted")
         until(lambda: "above its budget" in self.fabric.log("collector"), "it is named in the log")
         self.assertIn("subscriber 127.0.0.1:", self.fabric.log("collector"))

@@ -63,7 +63,7 @@ static void sequence_check (agent_t *self, const sealed_t *sealed)
 		if (sealed->first != next || sealed->last - sealed->first + 1 != sealed->count)
 			sim_fail (sim_of (self), "a gap stands in its place", "%s: %" PRIu64 "..%" PRIu64,
 			        self->name, sealed->first, sealed->last);
-		next = sealed->last + 1;
+		next = sealed->last;
 		self->gaps_said += sealed->count;
 	} else if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE) {
 		self->durables_sealed++;
@@ -87,11 +87,49 @@ static void on_emit (void *arg, span_t topic, span_t envelope)
 		conn_send (self->stream, NET_TO_SERVER, parts, 2);
 }
 
+/* What was dropped is named before what comes next, as the spool does it. */
+static void gap_emit (agent_t *self, const spool_item_t *before)
+{
+	spool_item_t gap = *before;
+	span_t topic, envelope;
+	gap.first = self->sealed_durable + 1;
+	gap.sequence = gap.last = before->sequence - 1;
+	gap.count = gap.last - gap.first + 1;
+	gap.reason = BELFRY__V1__GAP_REASON__GAP_REASON_MEMORY;
+	if (outbox_seal (self->outbox, &gap, &topic, &envelope, NULL))
+		abort ();
+	on_emit (self, topic, envelope);
+}
+
+static int on_numbered (void *arg, const spool_item_t *item)
+{
+	agent_t *self = arg;
+	spool_item_t own = *item;
+	/* Sealing takes the place of what was composed. */
+	uint8_t *bytes = sim_alloc (item->topic.size + item->event.size);
+	memcpy (bytes, item->topic.data, item->topic.size);
+	memcpy (bytes + item->topic.size, item->event.data, item->event.size);
+	own.topic = span_of (bytes, item->topic.size);
+	own.event = span_of (bytes + item->topic.size, item->event.size);
+	if (own.sequence > self->sealed_durable + 1)
+		gap_emit (self, &own);
+	outbox_emit (self->outbox, &own);
+	free (bytes);
+	return 0;
+}
+
+void agent_deliver (agent_t *self)
+{
+	if (outbox_is_open (self->outbox))
+		outbox_number (self->outbox, HOLD_EVENTS_MAX, on_numbered, self);
+}
+
 static void gate (agent_t *self)
 {
 	bool open = self->certain && demand_heard (self->demand);
 	if (open && !outbox_is_open (self->outbox)) {
-		outbox_open (self->outbox, now_of (self));
+		outbox_open (self->outbox);
+		agent_deliver (self);
 		agent_speak_catalogue (self);
 	} else if (!open) {
 		outbox_shut (self->outbox);
@@ -177,7 +215,7 @@ static void on_advanced (void *context, uint64_t life)
 	disk_advance (self, self->at_least);
 	self->at_least = 0;
 	self->sealed_volatile = self->sealed_durable = 0;
-	outbox_set_incarnation (self->outbox, self->incarnation, self->boot_nonce, now_of (self).mono);
+	outbox_set_incarnation (self->outbox, self->incarnation, self->boot_nonce, now_of (self).mono, 0);
 	sim_trace (
 	        sim_of (self), "%s goes on as incarnation %" PRIu64, self->process.name, self->incarnation);
 	session_greet (&self->session, now_of (self).mono);

@@ -104,6 +104,9 @@ void agent_stop (agent_t *self, const char *reason);
 void agent_pause (agent_t *self);
 void agent_resume (agent_t *self);
 
+/* Numbers and sends what is held, where somebody hears. */
+void agent_deliver (agent_t *self);
+
 /* Speech (agent_speech.c). */
 void agent_speak_started (agent_t *self);
 void agent_speak_goodbye (agent_t *self, Belfry__V1__SystemLifecycleState state, const char *reason);

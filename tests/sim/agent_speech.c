@@ -22,6 +22,7 @@ static void say (agent_t *self, Belfry__V1__Event *event, const publisher_note_t
 	if (r < 0)
 		sim_fail (
 		        self->world->sim, "an agent's own events are valid", "%s: %s", self->name, err.text);
+	agent_deliver (self);
 }
 
 static void say_lifecycle (agent_t *self, Belfry__V1__SystemLifecycleState state, const char *reason)

@@ -521,7 +521,8 @@ Belfry__V1__Control *collector_ask (collector_t *self, Belfry__V1__Control *cont
 	belfry__v1__control__free_unpacked (self->answer, NULL);
 	self->answer = NULL;
 	self->snapshot = control->body_case == BELFRY__V1__CONTROL__BODY_SNAPSHOT_REQUEST;
-	core_control (self->core, span_of (viewer, IDENTITY_SIZE), span_of (bytes, size), now_of (self));
+	core_control (self->core, &(core_peer_t){ .identity = span_of (viewer, IDENTITY_SIZE), .name = "" },
+	        span_of (bytes, size), now_of (self));
 	self->snapshot = false;
 	free (bytes);
 	Belfry__V1__Control *answer = self->answer;

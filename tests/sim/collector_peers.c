@@ -86,7 +86,8 @@ static void on_control (void *context, conn_t *conn, int descriptor, const span_
 		model_resent (self->model, ledger_node (self->world->ledger, genuine->node), genuine->resend,
 		        now_of (self).mono);
 	self->hello_answered = false;
-	core_control (self->core, identity, parts[0], now_of (self));
+	core_control (
+	        self->core, &(core_peer_t){ .identity = identity, .name = "" }, parts[0], now_of (self));
 	self->hello = false;
 	core_flush (self->core, now_of (self));
 	if (is_hello && !self->hello_answered)

@@ -40,7 +40,7 @@ static void setup (void)
 	cr_assert_eq (outbox_new (&options, demand, keep, NULL, &outbox, &err), 0, "%s", err.text);
 	cr_assert_eq (samples_new (&samples), 0);
 	demand_note (demand, span_of ("\1", 1));
-	outbox_open (outbox, now);
+	outbox_open (outbox);
 }
 
 static void teardown (void)
@@ -128,7 +128,7 @@ Test (figures, nothing_is_made_while_nobody_hears)
 	cr_assert_eq (figures.said, 0, "it is still to be said");
 	samples_begin (samples);
 	samples_end (samples);
-	outbox_open (outbox, now);
+	outbox_open (outbox);
 	cr_assert_eq (figures_say (&figures, samples, outbox, now, NULL), 0);
 	cr_assert_eq (n_sent, 0, "no series, no event");
 }

@@ -251,7 +251,7 @@ Test (session, what_no_collector_sends_is_wrong)
 	cr_assert_eq (session_take (&session, &control, cluster, 3, at (0)), SESSION_COMMAND);
 	control.body_case = BELFRY__V1__CONTROL__BODY_ACK;
 	control.ack = &ack;
-	cr_assert_eq (session_take (&session, &control, cluster, 3, at (0)), SESSION_NOTHING);
+	cr_assert_eq (session_take (&session, &control, cluster, 3, at (0)), SESSION_ACKNOWLEDGED);
 }
 
 Test (session, the_next_step_is_known_in_advance)

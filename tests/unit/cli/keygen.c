@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "wire/curve_key.h"
 #include "wire/keyring.h"
 
 static char directory[64], path[128], other[128];
@@ -123,6 +124,24 @@ Test (keygen, a_nodes_key_is_the_clusters_derived)
 	EXPECT_HAS (capture.err, "no cluster secret");
 }
 
+Test (keygen, a_curve_key_is_a_certificate_and_its_public_half_is_printed)
+{
+	mode_t mask = umask (0);
+	cr_assert_eq (RUN ("keygen", "curve", "--out", path), 0, "%s", capture.err);
+	umask (mask);
+	expect_mode (path);
+	curve_key_t *key = NULL;
+	err_t err = { "" };
+	cr_assert_eq (curve_key_load (path, &key, &err), 0, "%s", err.text);
+	cr_assert_eq (strncmp (capture.out, key->public_text, Z85_TEXT_SIZE), 0);
+	cr_assert_str_eq (capture.out + Z85_TEXT_SIZE, "\n");
+	curve_key_destroy (&key);
+	cr_assert_eq (RUN ("keygen", "curve", "--out", path), 1);
+	EXPECT_HAS (capture.err, "a CURVE key is never overwritten");
+	cr_assert_eq (RUN ("keygen", "curve", "--out", "-"), 0);
+	EXPECT_HAS (capture.out, "secret-key = ");
+}
+
 Test (keygen, to_standard_output_when_that_is_asked_for)
 {
 	cr_assert_eq (RUN ("keygen", "secret", "--out", "-"), 0);
@@ -145,6 +164,9 @@ Test (keygen, wrong_usage_is_said)
 		{ { "keygen", "secret", "--epoch", "0" }, "at least 1" },
 		{ { "keygen", "secret", "--state=old", "--out", "-" }, "next, active, retiring" },
 		{ { "keygen", "secret", "--add", "--out", "-" }, "append" },
+		{ { "keygen", "curve" }, "--out FILE" },
+		{ { "keygen", "curve", "n1", "--out", "-" }, "no further words" },
+		{ { "keygen", "curve", "--add", "--out", "-" }, "no --add" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		size_t argc = 0;

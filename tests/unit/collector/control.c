@@ -53,8 +53,8 @@ Test (control, garbage_is_refused_and_counted)
 	} garbage[] = { { "", 0 }, { "\xff\xff\xff\xff", 4 }, { "\x08\x63", 2 }, { "\x08\x01", 2 } };
 	for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
 		size_t before = fixture->n_answers;
-		core_control (fixture->core, span_of ("p", 1), span_of (garbage[i].bytes, garbage[i].size),
-		        fixture->now);
+		core_control (fixture->core, &(core_peer_t){ .identity = span_of ("p", 1), .name = "" },
+		        span_of (garbage[i].bytes, garbage[i].size), fixture->now);
 		cr_assert_eq (fixture->n_answers, before + 1);
 		cr_assert_eq (fixture_refused (fixture, REFUSAL_CONTROL), i + 1);
 	}
@@ -93,7 +93,8 @@ Test (control, every_flipped_bit_of_a_hello_is_refused)
 	cr_assert_eq (control_pack (&control, CONTROL_TO_COLLECTOR, signer->keyring, "n1", &bytes, &size), 0);
 	for (size_t bit = 0; bit < size * 8; bit++) {
 		bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
-		core_control (fixture->core, span_of ("p", 1), span_of (bytes, size), fixture->now);
+		core_control (fixture->core, &(core_peer_t){ .identity = span_of ("p", 1), .name = "" },
+		        span_of (bytes, size), fixture->now);
 		bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
 	}
 	free (bytes);
@@ -191,7 +192,7 @@ Test (control, a_clones_hello_does_not_take_the_connection)
 	control.body_case = BELFRY__V1__CONTROL__BODY_HELLO;
 	control.hello = &clone;
 	cr_assert_eq (control_pack (&control, CONTROL_TO_COLLECTOR, signer->keyring, "n1", &bytes, &size), 0);
-	core_control (fixture->core, span_of ("clone", 5), span_of (bytes, size), fixture->now);
+	core_control (fixture->core, &(core_peer_t){ .identity = span_of ("clone", 5), .name = "" }, span_of (bytes, size), fixture->now);
 	free (bytes);
 	signer_lifecycle (
 	        signer, BELFRY__V1__SYSTEM_LIFECYCLE_STATE__SYSTEM_LIFECYCLE_STATE_STARTED, "", fixture->now);
@@ -286,7 +287,8 @@ Test (control, a_peer_report_is_kept_and_shown)
 	uint8_t *bytes;
 	size_t size, before = fixture->n_answers;
 	cr_assert_eq (control_pack (&control, CONTROL_TO_COLLECTOR, signer->keyring, "n1", &bytes, &size), 0);
-	core_control (fixture->core, span_of ("peer1", 5), span_of (bytes, size), fixture->now);
+	core_control (fixture->core, &(core_peer_t){ .identity = span_of ("peer1", 5), .name = "" },
+	        span_of (bytes, size), fixture->now);
 	free (bytes);
 	cr_assert_eq (fixture->n_answers, before, "a report needs no answer");
 	Belfry__V1__Control *status = fixture_status (fixture, "n1");

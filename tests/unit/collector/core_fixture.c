@@ -357,7 +357,8 @@ void fixture_resend (fixture_t *self, const signer_t *signer, const char *node, 
 	control.body_case = BELFRY__V1__CONTROL__BODY_RESEND;
 	control.resend = &resend;
 	cr_assert_eq (control_pack (&control, CONTROL_TO_COLLECTOR, signer->keyring, node, &bytes, &size), 0);
-	core_control (self->core, span_of ("peer1", 5), span_of (bytes, size), self->now);
+	core_control (self->core, &(core_peer_t){ .identity = span_of ("peer1", 5), .name = "" },
+	        span_of (bytes, size), self->now);
 	free (bytes);
 	free (topics);
 	free (frames);
@@ -433,7 +434,8 @@ Belfry__V1__Control *fixture_ask (
 	control->node = borrow (node ? node : "");
 	control->id = 77;
 	cr_assert_eq (control_pack (control, CONTROL_TO_COLLECTOR, keyring, node, &bytes, &size), 0);
-	core_control (self->core, span_of ("peer1", 5), span_of (bytes, size), self->now);
+	core_control (self->core, &(core_peer_t){ .identity = span_of ("peer1", 5), .name = "" },
+	        span_of (bytes, size), self->now);
 	free (bytes);
 	fixture_flush (self);
 	if (self->reading.asked) {

@@ -230,14 +230,24 @@ Test (agent_security, a_keyring_without_curve_stays_on_loopback)
 	        "CURVE", NULL);
 }
 
-Test (agent_security, curve_is_known_and_refused_clearly)
+#define SERVER_KEY "'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7'"
+
+Test (agent_security, curve_and_the_server_key_lead_off_loopback)
+{
+	agent_config_t *config =
+	        parsed (HEAD FAR "security: {keyring: x, curve: y, server_key: " SERVER_KEY "}\n");
+	cr_assert_str_eq (config->security.curve, "y");
+	cr_assert_eq (strlen (config->security.server_key), 40);
+	agent_config_destroy (&config);
+}
+
+Test (agent_security, half_of_curve_is_refused)
 {
 	refused (HEAD COLLECTORS "security: {keyring: x, curve: y}\n",
-	        "key 'security.curve': this release cannot do CURVE yet", NULL, NULL);
-	refused (HEAD COLLECTORS
-	        "security: {keyring: x, server_key: 'rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7'}\n",
-	        "key 'security.server_key': this release cannot do CURVE yet", NULL, NULL);
-	refused (HEAD COLLECTORS "security: {keyring: x, server_key: short}\n",
+	        "key 'security.curve': needs security.server_key", NULL, NULL);
+	refused (HEAD COLLECTORS "security: {keyring: x, server_key: " SERVER_KEY "}\n",
+	        "key 'security.server_key': means nothing without security.curve", NULL, NULL);
+	refused (HEAD COLLECTORS "security: {keyring: x, curve: y, server_key: short}\n",
 	        "key 'security.server_key': is no Z85 key of 40", NULL, NULL);
 	refused (HEAD COLLECTORS "security: {keyring: x, clients: y}\n", "key 'security.clients': unknown",
 	        NULL, NULL);

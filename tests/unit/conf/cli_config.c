@@ -78,12 +78,12 @@ Test (cli_config, wrong_variables_are_named_all)
 	conf_errors_t errors = { 0 };
 	setenv ("BELFRY_STREAM", "nonsense", 1);
 	setenv ("BELFRY_CONTROL", "tcp://h:0", 1);
-	setenv ("BELFRY_CURVE", "x", 1);
+	setenv ("BELFRY_SERVER_KEY", "x", 1);
 	cr_assert_eq (cli_config_load (NULL, &config, &errors), -EINVAL);
 	cr_assert_null (config);
 	assert_says (&errors, "BELFRY_STREAM: 'nonsense' is no endpoint", "tcp://HOST:PORT", NULL);
 	assert_says (&errors, "BELFRY_CONTROL: ", "1..65535", NULL);
-	assert_says (&errors, "BELFRY_CURVE: this release cannot do CURVE yet", NULL, NULL);
+	assert_says (&errors, "BELFRY_SERVER_KEY: is no Z85 key of 40", NULL, NULL);
 	conf_errors_clear (&errors);
 }
 
@@ -104,12 +104,11 @@ Test (cli_config, a_wrong_file_is_named_with_its_lines)
 {
 	cli_config_t *config = NULL;
 	conf_errors_t errors = { 0 };
-	static const char text[] = "streem: x\ncontrol: 5\ncurve: x\nserver_key: x\n";
+	static const char text[] = "streem: x\ncontrol: 5\nserver_key: x\n";
 	cr_assert_eq (cli_config_parse (text, sizeof text - 1, "belfry.yaml", &config, &errors), -EINVAL);
 	assert_says (&errors, "belfry.yaml:1: key 'streem'", "'stream'", NULL);
 	assert_says (&errors, "belfry.yaml:2: key 'control'", NULL, NULL);
-	assert_says (&errors, "belfry.yaml:3: key 'curve': this release cannot do CURVE yet", NULL, NULL);
-	assert_says (&errors, "belfry.yaml:4: key 'server_key': is no Z85 key", NULL, NULL);
+	assert_says (&errors, "belfry.yaml:3: key 'server_key': is no Z85 key", NULL, NULL);
 	conf_errors_clear (&errors);
 	cr_assert_eq (cli_config_load ("no-such.yaml", &config, &errors), -ENOENT);
 	assert_says (&errors, "no-such.yaml: cannot be read", NULL, NULL);

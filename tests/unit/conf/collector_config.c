@@ -137,14 +137,27 @@ Test (collector_security, off_loopback_needs_more)
 	collector_config_destroy (&config);
 }
 
-Test (collector_security, curve_is_known_and_refused_clearly)
+Test (collector_security, curve_and_clients_lead_off_loopback)
 {
-	refused (HEAD "security: {keyring: x, curve: y}\n",
-	        "key 'security.curve': this release cannot do CURVE yet", NULL, NULL);
+	collector_config_t *config =
+	        parsed (HEAD "security: {keyring: x, curve: y, clients: z}\nstream_in: tcp://0.0.0.0:7701\n"
+	                     "control: tcp://10.0.0.1:7703\n");
+	cr_assert_str_eq (config->security.curve, "y");
+	cr_assert_str_eq (config->security.clients, "z");
+	collector_config_destroy (&config);
+}
+
+Test (collector_security, half_of_curve_is_refused)
+{
+	refused (HEAD "security: {keyring: x, curve: y}\n", "key 'security.curve': needs security.clients",
+	        NULL, NULL);
 	refused (HEAD "security: {keyring: x, clients: y}\n",
-	        "key 'security.clients': this release cannot do CURVE yet", NULL, NULL);
+	        "key 'security.clients': means nothing without security.curve", NULL, NULL);
 	refused (HEAD "security: {keyring: x, server_key: y}\n", "key 'security.server_key': unknown", NULL,
 	        NULL);
+	refused (HEAD "security: {curve: x, clients: y}\n", "nothing runs unkeyed", NULL, NULL);
+	refused (HEAD "security: {insecure: true, curve: x, clients: y}\n",
+	        "key 'security.curve': stands beside insecure: true", NULL, NULL);
 }
 
 static void see (void *arg, const conf_difference_t *difference)

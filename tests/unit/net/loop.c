@@ -243,28 +243,6 @@ Test (loop, wake_from_another_thread_ends_the_wait)
 	loop_destroy (&l);
 }
 
-static void on_wake (void *arg)
-{
-	++*(int *) arg;
-}
-
-Test (loop, a_wake_can_have_a_handler)
-{
-	loop_t *l = loop ();
-	int woken = 0;
-	loop_on_wake (l, on_wake, &woken);
-	loop_wake (l);
-	loop_wake (l);
-	cr_assert_eq (loop_turn (l, -1), 0);
-	cr_assert_eq (woken, 1, "two wakes before a turn are one");
-	cr_assert_eq (loop_turn (l, 0), 0);
-	cr_assert_eq (woken, 1);
-	loop_wake (l);
-	cr_assert_eq (loop_turn (l, -1), 0);
-	cr_assert_eq (woken, 2);
-	loop_destroy (&l);
-}
-
 Test (loop, a_stop_before_the_run_counts_once)
 {
 	notes_t notes = { .loop = loop () };

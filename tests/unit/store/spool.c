@@ -107,7 +107,7 @@ Test (spool, gives_back_in_order_what_was_committed_also_after_a_reopening)
 	cr_expect_str_empty (report.text);
 	cr_expect_str_eq (read_all (0), "1:1 1:2 1:3 2:1 2:2 ");
 	cr_expect_eq (spool_newest (spool, 1), 3);
-	cr_expect_eq (spool_oldest_incarnation (spool, 0), 1);
+	cr_expect_eq (spool_oldest_incarnation (spool, 0, NULL), 1);
 }
 
 Test (spool, reads_from_behind_a_place_and_within_bounds)
@@ -230,7 +230,7 @@ Test (spool, gives_what_waits_another_number)
 	err_t err = { "" };
 	cr_assert_eq (spool_renumber (spool, 3, 7, 70, 1, &next, &err), 0, "%s", err.text);
 	cr_expect_eq (next, 4);
-	cr_expect_eq (spool_oldest_incarnation (spool, 0), 7);
+	cr_expect_eq (spool_oldest_incarnation (spool, 0, NULL), 7);
 	cr_expect_eq (spool_newest (spool, 3), 0);
 	cr_assert_eq (spool_renumber (spool, 7, 7, 70, 4, &next, &err), -EINVAL);
 	put (7, 4, 4, SPOOL_AUDIT);

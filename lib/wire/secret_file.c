@@ -1,6 +1,4 @@
-#include "cli/secret_file.h"
-
-#include "wire/keyring.h"
+#include "wire/secret_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,17 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-int secret_text_new (secret_text_t *ret, err_t *err)
+int secret_text_new (size_t room, secret_text_t *ret, err_t *err)
 {
 	if (sodium_init () < 0)
 		return error_set (err, -EIO, "libsodium does not start");
-	char *text = sodium_malloc (KEYRING_FILE_MAX + 1);
+	char *text = sodium_malloc (room + 1);
 	if (!text)
 		return error_set (err, -ENOMEM, "no guarded memory for keys (see `ulimit -l`)");
 	text[0] = '\0';
-	*ret = (secret_text_t){ text, 0, KEYRING_FILE_MAX };
+	*ret = (secret_text_t){ text, 0, room };
 	return 0;
 }
 
@@ -48,18 +47,61 @@ int secret_text_append_hex (secret_text_t *self, const void *bytes, size_t size)
 	return 0;
 }
 
-int secret_file_read (const char *file, secret_text_t *text, err_t *err)
+static int owner_check (int fd, const char *file, const char *what, err_t *err)
 {
-	int fd = open (file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
+	struct stat st;
+	if (fstat (fd, &st) < 0)
 		return error_set (err, -errno, "%s: %s", file, strerror (errno));
+	if (!S_ISREG (st.st_mode))
+		return error_set (err, -EINVAL, "%s: not a regular file", file);
+	if (st.st_uid != geteuid () && st.st_uid != 0)
+		return error_set (err, -EACCES,
+		        "%s: belongs to uid %u; a %s belongs to root or to this user (uid %u)", file,
+		        (unsigned) st.st_uid, what, (unsigned) geteuid ());
+	if (st.st_mode & 077)
+		return error_set (err, -EACCES, "%s: mode %03o lets others read it; `chmod 600` it", file,
+		        (unsigned) st.st_mode & 0777);
+	return 0;
+}
+
+static int read_all (int fd, const char *file, const char *what, secret_text_t *text, err_t *err)
+{
+	char beyond;
 	ssize_t n = 0;
 	while (text->size < text->room &&
 	        (n = read (fd, text->text + text->size, text->room - text->size)) > 0)
 		text->size += (size_t) n;
 	text->text[text->size] = '\0';
-	int r = n < 0 ? error_set (err, -errno, "%s: %s", file, strerror (errno)) : 0;
+	if (n >= 0 && text->size == text->room)
+		n = read (fd, &beyond, 1);
+	if (n < 0)
+		return error_set (err, -errno, "%s: %s", file, strerror (errno));
+	if (n > 0)
+		return error_set (err, -EINVAL, "%s: larger than %zu bytes: no %s", file, text->room, what);
+	return 0;
+}
+
+int secret_file_load (
+        const char *file, const char *what, const char *make, size_t size_max, secret_text_t *ret, err_t *err)
+{
+	int fd = open (file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0) {
+		int r = -errno;
+		return r == -ENOENT ? error_set (err, r, "%s: %s; `%s` makes a %s", file, strerror (-r), make,
+		                              what)
+		                    : error_set (err, r, "%s: %s", file, strerror (-r));
+	}
+	secret_text_t text = { 0 };
+	int r = owner_check (fd, file, what, err);
+	if (!r && (r = secret_text_new (size_max, &text, err)))
+		error_prefix (err, "%s: ", file);
+	if (!r)
+		r = read_all (fd, file, what, &text, err);
 	close (fd);
+	if (r)
+		secret_text_free (&text);
+	else
+		*ret = text;
 	return r;
 }
 
@@ -91,7 +133,8 @@ static void directory_sync (const char *file)
 	}
 }
 
-int secret_file_write (const char *file, const secret_text_t *text, bool replace, err_t *err)
+int secret_file_write (
+        const char *file, const char *what, const secret_text_t *text, bool replace, err_t *err)
 {
 	char temporary[4096];
 	int size = snprintf (temporary, sizeof temporary, "%s.XXXXXX", file);
@@ -109,10 +152,8 @@ int secret_file_write (const char *file, const secret_text_t *text, bool replace
 	if (r || !replace)
 		unlink (temporary);
 	if (r)
-		return error_set (err, r,
-		        r == -EEXIST ? "%s exists: a keyring is never overwritten; --add appends an epoch"
-		                     : "%s: %s",
-		        file, strerror (-r));
+		return r == -EEXIST ? error_set (err, r, "%s exists: a %s is never overwritten", file, what)
+		                    : error_set (err, r, "%s: %s", file, strerror (-r));
 	directory_sync (file);
 	return 0;
 }
