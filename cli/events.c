@@ -33,8 +33,8 @@ static const option_t options[] = {
 	{ "verify", NULL, "check the hash chain instead", OPTION_FLAG, AT (verify) },
 	{ "public-key", "HEX", "with --verify: the key that must have signed", OPTION_TEXT, AT (key) },
 	{ "head", "OFFSET:HASH", "with --verify: a head that was kept apart", OPTION_TEXT, AT (head) },
-	{ "journal", "DIR", "with --verify: a stopped collector's state_dir, instead of asking one",
-	        OPTION_TEXT, AT (journal) },
+	{ "journal", "DIR", "with --verify: the state_dir of a collector that is stopped", OPTION_TEXT,
+	        AT (journal) },
 };
 
 typedef struct {
@@ -148,10 +148,10 @@ const command_t command_events = {
 	.synopsis = "",
 	.summary = "the journal: what happened",
 	.text = "Prints what the collector's journal holds, oldest first, in the form of tap.\n"
-	        "With --verify it walks the whole journal, checks each record's place in the hash\n"
-	        "chain and every checkpoint's signature, and names the first record that does not\n"
-	        "fit. Keep the head that it prints somewhere else: with --head it shows later that\n"
-	        "no record up to there was changed or taken away.\n"
+	        "With --verify it walks the whole journal, checks each record's place in the\n"
+	        "hash chain and every checkpoint's signature, and names the first record that\n"
+	        "does not fit. Keep the head that it prints somewhere else: with --head it\n"
+	        "shows later that no record up to there was changed or taken away.\n"
 	        "Exit status 1 when nothing matched, or the journal is not sound.",
 	.options = options,
 	.n_options = sizeof options / sizeof *options,

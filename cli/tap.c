@@ -28,7 +28,7 @@ static const option_t options[] = {
 	{ "channel", "NAME", "of this channel", OPTION_TEXT, AT (channel) },
 	{ "severity", "NAME", "at least: debug, info, warning, error or critical", OPTION_SEVERITY,
 	        AT (severity) },
-	{ "from", "OFFSET", "from the journal, then the stream: OFFSET or JOURNAL:OFFSET", OPTION_TEXT,
+	{ "from", "OFFSET", "the journal from there, then the stream; or JOURNAL:OFFSET", OPTION_TEXT,
 	        AT (from) },
 };
 
