@@ -33,7 +33,7 @@ static const option_t options[] = {
 	{ "verify", NULL, "check the hash chain instead", OPTION_FLAG, AT (verify) },
 	{ "public-key", "HEX", "with --verify: the key that must have signed", OPTION_TEXT, AT (key) },
 	{ "head", "OFFSET:HASH", "with --verify: a head that was kept apart", OPTION_TEXT, AT (head) },
-	{ "journal", "DIR", "with --verify: the state_dir of a collector that is stopped", OPTION_TEXT,
+	{ "journal", "DIR", "with --verify: a stopped collector's state_dir", OPTION_TEXT,
 	        AT (journal) },
 };
 
