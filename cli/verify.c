@@ -93,7 +93,7 @@ static bool checkpoint_of (const Belfry__V1__Checkpoint *from, checkpoint_t *ret
 }
 
 /* The records of a page with the checkpoints between them. False where it is no page of a chain. */
-static bool page_take (walk_t *self, const Belfry__V1__JournalEvents *page)
+static bool page_take (walk_t *self, const Belfry__V1__JournalEvents *page, uint64_t newest)
 {
 	size_t c = 0;
 	checkpoint_t checkpoint;
@@ -118,7 +118,8 @@ static bool page_take (walk_t *self, const Belfry__V1__JournalEvents *page)
 		}
 	}
 	for (; c < page->n_checkpoints; c++) {
-		if (checkpoint_of (page->checkpoints[c], &checkpoint))
+		/* What was signed meanwhile is of records that this walk does not look at. */
+		if (checkpoint_of (page->checkpoints[c], &checkpoint) && checkpoint.offset <= newest)
 			walk_checkpoint (self, &checkpoint);
 	}
 	return true;
@@ -144,7 +145,7 @@ static int walk_control (session_t *session, walk_t *self)
 			newest = page->newest_offset;
 			query.until = newest;
 		}
-		if (!page_take (self, page)) {
+		if (!page_take (self, page, newest)) {
 			output_complain (session->output, "the collector's answer is no page of a chain");
 			status = ANSWER_NO;
 		}

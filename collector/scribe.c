@@ -319,23 +319,23 @@ static reading_t *reading_next (scribe_t *self)
 static int start (scribe_t *self, worker_job_fn *job, worker_job_fn *done)
 {
 	self->checkpoint.offset = 0;
+	self->result = 0;
 	self->err.text[0] = '\0';
 	int r = worker_run (self->worker, job, done, self);
+	/* From here on what the job writes is the job's: it may have ended already. */
 	if (r)
-		error_set (&self->err, r, "no thread for the journal: %s", strerror (-r));
-	self->result = r;
+		self->result = error_set (&self->err, r, "no thread for the journal: %s", strerror (-r));
 	return r;
 }
 
 static void next_reading (scribe_t *self, mono_t now)
 {
 	self->reading = reading_next (self);
+	if (self->reading->until.ns >= now.ns && start (self, read_job, read_done) == 0)
+		return;
 	if (self->reading->until.ns < now.ns)
 		self->result = error_set (&self->err, -ETIMEDOUT, "the journal was busy for too long");
-	else
-		start (self, read_job, read_done);
-	if (self->result)
-		read_done (self);
+	read_done (self);
 }
 
 void scribe_poll (scribe_t *self, mono_t now)
