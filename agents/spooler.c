@@ -60,7 +60,7 @@ struct spooler {
 	struct {
 		uint64_t from, to, boot_nonce;
 	} renumber;
-	size_t collector;
+	size_t collector, read_events, read_bytes;
 	parcel_t parcel; /* what was read */
 	ack_t job_acks[ACKS_MAX];
 	size_t n_job_acks;
@@ -133,13 +133,15 @@ static void work (void *arg)
 		spool_acknowledge (self->spool, self->job_acks[i].collector, self->job_acks[i].incarnation,
 		        self->job_acks[i].newest);
 	switch (self->job) {
+	case JOB_OPEN:
+		break;
 	case JOB_COMMIT:
 		self->result =
 		        spool_commit (self->spool, self->batch.items, self->batch.n, wall_now (), &self->err);
 		break;
 	case JOB_READ:
-		self->result = spool_read (self->spool, c, 0, 0, self->reads[c].events, self->reads[c].bytes,
-		        on_item, self, &self->err);
+		self->result = spool_read (
+		        self->spool, c, 0, 0, self->read_events, self->read_bytes, on_item, self, &self->err);
 		break;
 	case JOB_RENUMBER:
 		self->result = spool_renumber (self->spool, self->renumber.from, self->renumber.to,
@@ -149,6 +151,7 @@ static void work (void *arg)
 	default:
 		self->result = spool_tick (self->spool, wall_now (), &self->err);
 	}
+	(void) spool_found (self->spool, &self->report);
 	spool_figures (self->spool, &self->fresh);
 	for (size_t i = 0; i < self->options.n_collectors; i++)
 		self->fresh_oldest[i].incarnation =
@@ -229,6 +232,8 @@ static void done (void *arg)
 	mono_t now = mono_now ();
 	self->figures = self->fresh;
 	memcpy (self->oldest, self->fresh_oldest, sizeof self->oldest);
+	if (self->report.text[0])
+		self->hooks.said (self->hooks.arg, &self->report);
 	switch (self->job) {
 	case JOB_OPEN:
 		self->works = self->result == 0;
@@ -237,8 +242,6 @@ static void done (void *arg)
 		else
 			failure_say (self, now);
 		self->again = self->works ? now : mono_add (now, AGAIN_NS);
-		if (self->report.text[0])
-			self->hooks.said (self->hooks.arg, &self->report);
 		break;
 	case JOB_COMMIT:
 		done_commit (self, now);
@@ -283,6 +286,8 @@ static bool read_find (spooler_t *self)
 		size_t c = (self->next_read + i) % self->options.n_collectors;
 		if (self->reads[c].wanted) {
 			self->collector = c;
+			self->read_events = self->reads[c].events;
+			self->read_bytes = self->reads[c].bytes;
 			self->next_read = c + 1;
 			return true;
 		}

@@ -43,13 +43,6 @@ int aside_begin (const aside_t *self, err_t *err)
 	return r ? error_set (err, r, "%s: cannot be removed: %s", self->fresh, strerror (-r)) : 0;
 }
 
-int aside_seal (database_t *fresh, err_t *err)
-{
-	int r = database_checkpoint (fresh, err);
-	database_close (fresh);
-	return r;
-}
-
 /* Only names; the system's directories alone are read. */
 static void names_prune (const aside_t *self)
 {

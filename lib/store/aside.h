@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "store/database.h"
 #include "store/files.h"
 
 /* Sets of damaged files that are kept; the oldest go. */
@@ -25,12 +24,9 @@ typedef struct {
 void aside_names (aside_t *self, const char *vfs, const char *path, wall_t now);
 /* Removes what an earlier try left of the fresh one. 0, negative errno with err. */
 int aside_begin (const aside_t *self, err_t *err);
-/* Closes the fresh database, of which nothing may be left in a WAL. Negative errno: it is closed all the same,
- * and must not take the place. */
-int aside_seal (database_t *fresh, err_t *err);
-/* The exchange. Negative errno with err: aside_finish goes on from there. */
+/* The exchange; the fresh one is closed, with nothing of it left in a WAL (database_checkpoint). Negative errno with err: aside_finish goes on from there. */
 int aside_exchange (const aside_t *self, err_t *err);
-/* At each opening, before it: an exchange that did not come to its end does so; what was never sealed goes. */
+/* At each opening, before it: an exchange that did not come to its end does so; what did not begin one goes. */
 int aside_finish (const aside_t *self, err_t *err);
 
 #endif

@@ -7,12 +7,13 @@
 /* Exclusive first: the index of the WAL is then in memory, and no third file is needed. Rows of up to 8 KiB
  * stay in one piece, where they can be found without SQLite (record.h). What a damaged file holds instead of
  * our schema is not run. */
-static const char pragmas[] =
-        "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
-        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=8192; PRAGMA auto_vacuum=INCREMENTAL;"
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-        "PRAGMA cache_size=-512; PRAGMA wal_autocheckpoint=256;"
-        "PRAGMA journal_size_limit=4194304; PRAGMA temp_store=MEMORY;";
+static const char pragmas[] = "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+                              "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                              "PRAGMA cache_size=-512; PRAGMA wal_autocheckpoint=256;"
+                              "PRAGMA journal_size_limit=4194304; PRAGMA temp_store=MEMORY;";
+
+/* Of a file that is made. Set again, the second would write into one that is there and was not looked at yet. */
+static const char fresh_pragmas[] = "PRAGMA page_size=8192; PRAGMA auto_vacuum=INCREMENTAL;";
 
 int database_error (const database_t *self, int outcome, err_t *err, const char *doing)
 {
@@ -50,6 +51,18 @@ int database_error (const database_t *self, int outcome, err_t *err, const char 
 	        err, r, "%s: %s: %s (%s)", self->path, doing, sqlite3_errstr (outcome), strerror (-r));
 }
 
+/* 0 also where it cannot be read: what follows says why. */
+static uint64_t pragma_u64 (database_t *self, const char *sql)
+{
+	sqlite3_stmt *statement = NULL;
+	uint64_t value = 0;
+	if (sqlite3_prepare_v2 (self->handle, sql, -1, &statement, NULL) == SQLITE_OK &&
+	        sqlite3_step (statement) == SQLITE_ROW)
+		value = column_u64 (statement, 0);
+	sqlite3_finalize (statement);
+	return value;
+}
+
 enum { BUSY_MS = 2000 }; /* for whoever is just leaving */
 
 static int open_with (
@@ -64,8 +77,12 @@ static int open_with (
 		/* Whoever refuses a file reads its WAL afterwards: closing leaves it as it is. */
 		sqlite3_db_config (self.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 		sqlite3_busy_timeout (self.handle, BUSY_MS);
-		r = sqlite3_exec (self.handle, settings, NULL, NULL, NULL);
+		r = sqlite3_exec (self.handle, "PRAGMA locking_mode=EXCLUSIVE;", NULL, NULL, NULL);
 	}
+	if (r == SQLITE_OK && (flags & SQLITE_OPEN_CREATE) && pragma_u64 (&self, "PRAGMA page_count") == 0)
+		r = sqlite3_exec (self.handle, fresh_pragmas, NULL, NULL, NULL);
+	if (r == SQLITE_OK)
+		r = sqlite3_exec (self.handle, settings, NULL, NULL, NULL);
 	if (r != SQLITE_OK) {
 		r = database_error (&self, r, err, "cannot be opened");
 		database_close (&self);
@@ -85,9 +102,8 @@ int database_open (const char *vfs, const char *path, database_t *ret, err_t *er
 
 int database_look (const char *vfs, const char *path, database_t *ret, err_t *err)
 {
-	return open_with (vfs, path,
-	        "PRAGMA trusted_schema=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA query_only=1;",
-	        SQLITE_OPEN_READWRITE, ret, err);
+	return open_with (vfs, path, "PRAGMA trusted_schema=OFF; PRAGMA query_only=1;", SQLITE_OPEN_READWRITE,
+	        ret, err);
 }
 
 void database_close (database_t *self)
@@ -121,17 +137,6 @@ int database_checkpoint (database_t *self, err_t *err)
 {
 	int r = sqlite3_wal_checkpoint_v2 (self->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	return r == SQLITE_OK ? 0 : database_error (self, r, err, "putting its WAL into it");
-}
-
-static uint64_t pragma_u64 (database_t *self, const char *sql)
-{
-	sqlite3_stmt *statement = NULL;
-	uint64_t value = 0;
-	if (sqlite3_prepare_v2 (self->handle, sql, -1, &statement, NULL) == SQLITE_OK &&
-	        sqlite3_step (statement) == SQLITE_ROW)
-		value = column_u64 (statement, 0);
-	sqlite3_finalize (statement);
-	return value;
 }
 
 uint64_t database_bytes (database_t *self)

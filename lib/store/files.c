@@ -54,6 +54,18 @@ static void file_close (sqlite3_file *file)
 	free (file);
 }
 
+uint64_t files_size (const char *vfs, const char *path)
+{
+	sqlite3_file *file;
+	sqlite3_int64 size = 0;
+	if (file_open (vfs, path, SQLITE_OPEN_READONLY, &file))
+		return 0;
+	if (file->pMethods->xFileSize (file, &size) != SQLITE_OK || size < 0)
+		size = 0;
+	file_close (file);
+	return (uint64_t) size;
+}
+
 int files_rename (const char *vfs, const char *from, const char *to)
 {
 	if (!vfs) {

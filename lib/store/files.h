@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/span.h"
@@ -15,6 +16,8 @@ enum { FILES_FCNTL_RENAME = 2000, FILES_PATH_MAX = 4096 };
 
 /* vfs: NULL is the system's. */
 bool files_exist (const char *vfs, const char *path);
+/* 0 also where there is none. */
+uint64_t files_size (const char *vfs, const char *path);
 /* Durable when it returns 0; a file of the new name is replaced. -ENOENT where there is none; negative
  * errno. */
 int files_rename (const char *vfs, const char *from, const char *to);

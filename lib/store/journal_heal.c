@@ -169,9 +169,8 @@ int journal_heal (journal_t *self, wall_t now, journal_report_t *report, err_t *
 		r = loss_note (self, report, err);
 	journal_statements_close (self);
 	if (!r)
-		r = aside_seal (&self->db, err);
-	else
-		database_close (&self->db);
+		r = database_checkpoint (&self->db, err);
+	database_close (&self->db);
 	database_close (&damaged);
 	if (!r)
 		r = aside_exchange (&names, err);

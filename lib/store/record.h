@@ -14,7 +14,14 @@
 enum { RECORD_CHECKSUM_SIZE = 16, RECORD_HEAD_SIZE = 14, RECORD_SIZE_MAX = 1024 * 1024 };
 
 /* What a body is; each belongs to one file. */
-typedef enum { RECORD_EVENT = 1, RECORD_GAP, RECORD_ENTRY, RECORD_STATE, RECORD_CHECKPOINT } record_kind_t;
+typedef enum {
+	RECORD_EVENT = 1,
+	RECORD_GAP,
+	RECORD_ENTRY,
+	RECORD_STATE,
+	RECORD_CHECKPOINT,
+	RECORD_ERA
+} record_kind_t;
 
 /* Begins a record in out, which is emptied; what is put then is its body; ends it with size and checksum.
  * Whether memory sufficed is buffer_failed's word. */

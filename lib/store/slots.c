@@ -23,6 +23,7 @@ struct slots {
 	sqlite3_file *file;
 	bool read_only, valid, dirty;
 	uint64_t generation;
+	int next;                /* the slot that is written */
 	uint8_t slot[SLOT_SIZE]; /* the newest */
 };
 
@@ -52,6 +53,7 @@ static void slots_read (slots_t *self)
 		        slot_checks (slot, &generation) && (!self->valid || generation > self->generation)) {
 			self->valid = true;
 			self->generation = generation;
+			self->next = !i;
 			memcpy (self->slot, slot, SLOT_SIZE);
 		}
 		sodium_memzero (slot, sizeof slot); /* a key may lie in it */
@@ -81,6 +83,9 @@ int slots_open (const char *vfs, const char *path, bool read_only, slots_t **ret
 		return error_set (err, r, "%s: cannot be opened: %s", path, strerror (-r));
 	}
 	slots_read (self);
+	/* Whether whoever wrote it also synced it, nobody knows. */
+	if (!read_only)
+		(void) self->file->pMethods->xSync (self->file, SQLITE_SYNC_NORMAL);
 	*ret = self;
 	return 0;
 }
@@ -120,7 +125,7 @@ int slots_write (slots_t *self, span_t value, bool sync)
 	memcpy (slot + AT_VALUE, value.data, value.size);
 	checksum (slot, slot + AT_CHECKSUM);
 	int r = self->file->pMethods->xWrite (
-	        self->file, slot, SLOT_SIZE, (sqlite3_int64) (generation % 2) * SLOT_SIZE);
+	        self->file, slot, SLOT_SIZE, (sqlite3_int64) self->next * SLOT_SIZE);
 	if (r == SQLITE_OK)
 		memcpy (self->slot, slot, SLOT_SIZE);
 	sodium_memzero (slot, sizeof slot);
@@ -138,5 +143,6 @@ int slots_sync (slots_t *self)
 	if (self->file->pMethods->xSync (self->file, SQLITE_SYNC_NORMAL) != SQLITE_OK)
 		return -EIO;
 	self->dirty = false;
+	self->next = !self->next;
 	return 0;
 }

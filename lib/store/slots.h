@@ -1,5 +1,6 @@
-/* slots.h - a small value that survives beside a database: a file of two slots, written in turn, each with
- * a generation and a checksum, so that a torn write leaves the other. Through SQLite's VFS. */
+/* slots.h - a small value that survives beside a database: a file of two slots, each with a generation and a
+ * checksum. What is written goes into the one that is not durable, so that a torn write leaves the value of
+ * the last sync. Through SQLite's VFS. */
 
 #ifndef STORE_SLOTS_H
 #define STORE_SLOTS_H

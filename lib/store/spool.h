@@ -20,7 +20,12 @@
 #include "base/span.h"
 #include "belfry/v1/fabric.pb-c.h"
 
-enum { SPOOL_COLLECTORS_MAX = 8, SPOOL_EVENT_MAX = 256 * 1024 };
+enum {
+	SPOOL_COLLECTORS_MAX = 8,
+	SPOOL_EVENT_MAX = 256 * 1024,
+	SPOOL_INCARNATIONS_MAX =
+	        1024 /* that wait; of more the oldest goes whole, and is counted as dropped */
+};
 
 /* What goes first when it is full. AUDIT has at least half of the bytes: the others together never take
  * more than the rest, LOG never more than a quarter of all. */
@@ -45,10 +50,13 @@ typedef struct {
 
 typedef struct spool spool_t;
 
-/* 0; or negative errno with err set: what no setting aside can heal (a directory that is gone, a disk
- * that takes nothing). */
+/* 0, also on a full disk where a spool is there; or negative errno with err set: what no setting aside can heal
+ * (a directory that is gone, a disk that takes nothing). */
 int spool_open (
         const spool_options_t *options, wall_t now, spool_t **ret, spool_report_t *report, err_t *err);
+/* What was found under way, where a file that was sound when it was opened no longer is, and is told once.
+ * False: nothing was. */
+bool spool_found (spool_t *self, spool_report_t *ret);
 /* NULL-safe. */
 void spool_close (spool_t **self_p);
 
@@ -65,8 +73,9 @@ typedef struct {
 
 /* Commits events, none of them gaps, in one transaction: durable when this returns 0. What must go for
  * them to fit becomes gaps in the same transaction, an event of this call too where it is itself the
- * lowest. Sequences of one incarnation ascend without a hole, but for what the caller names as a gap.
- * Negative errno with err: nothing of it was kept. */
+ * lowest, or larger than all that its priority may have. Sequences of one incarnation ascend; a hole becomes
+ * a gap. Negative errno with err: nothing of it was kept; -EINVAL also for a sequence that is not above the
+ * newest of its incarnation, or a boot nonce that is not the one that it began with. */
 int spool_commit (spool_t *self, const spool_item_t *items, size_t n, wall_t now, err_t *err);
 
 /* Everything of incarnation up to newest is settled for that collector. Written with the next commit, or

@@ -26,6 +26,12 @@ void spool_row_pack (buffer_t *out, const spool_item_t *item)
 	record_end (out);
 }
 
+uint64_t spool_row_size (const spool_item_t *item)
+{
+	return RECORD_HEAD_SIZE + 3 * 8 + 1 + 8 + 2 * 4 + item->topic.size + item->event.size +
+	       RECORD_CHECKSUM_SIZE + SPOOL_ROW_OVERHEAD;
+}
+
 bool spool_row_parse (span_t body, spool_item_t *ret)
 {
 	record_kind_t kind;
@@ -82,20 +88,24 @@ int spool_row_insert (spool_t *self, const spool_item_t *item, err_t *err)
 	return 0;
 }
 
+int spool_uncount (spool_t *self, era_t *era, int priority, uint64_t rows, uint64_t bytes, err_t *err)
+{
+	if (!era || priority < 0 || priority >= SPOOL_KINDS || rows > era->rows || rows > self->now.rows ||
+	        bytes > self->now.bytes[priority])
+		return error_set (err, -EBADMSG, "%s: rows that never were", self->path);
+	self->now.bytes[priority] -= bytes;
+	self->now.rows -= rows;
+	era->rows -= rows;
+	return 0;
+}
+
 int spool_row_delete (
         spool_t *self, uint64_t id, uint64_t incarnation, uint64_t size, int priority, err_t *err)
 {
 	sqlite3_stmt *delete = spool_statement (self, SPOOL_DELETE);
 	bind_u64 (delete, 1, id);
 	int r = database_run (&self->db, delete, err);
-	if (r)
-		return r;
-	era_t *era = spool_era (self, incarnation);
-	self->now.rows--;
-	self->now.bytes[priority] -= size;
-	if (era)
-		era->rows--;
-	return 0;
+	return r ? r : spool_uncount (self, spool_era (self, incarnation), priority, 1, size, err);
 }
 
 /* Eras: few, and what is asked for is the newest most often. */
@@ -155,4 +165,64 @@ void spool_era_settle (const spool_t *self, era_t *era)
 	least = least < era->newest ? least : era->newest;
 	if (least > era->settled)
 		era->settled = least;
+}
+
+/* A position that a bit flip raised would be an acknowledgement that nobody gave: it stands in a record. */
+int spool_era_write (spool_t *self, const era_t *era, err_t *err)
+{
+	sqlite3_stmt *put = spool_statement (self, SPOOL_ERA);
+	buffer_t *out = &self->buffer;
+	record_begin (out, RECORD_ERA);
+	record_u64 (out, era->incarnation);
+	record_u64 (out, era->boot_nonce);
+	record_u64 (out, era->newest);
+	record_u64 (out, era->settled);
+	record_u8 (out, (uint8_t) self->n_collectors);
+	for (size_t c = 0; c < self->n_collectors; c++) {
+		record_bytes (out, span_str (self->collectors[c]));
+		record_u64 (out, era->positions[c]);
+	}
+	record_end (out);
+	if (buffer_failed (out))
+		return error_set (err, -ENOMEM, "out of memory");
+	bind_u64 (put, 1, era->incarnation);
+	sqlite3_bind_blob (put, 2, out->data, (int) out->size, SQLITE_STATIC);
+	return database_run (&self->db, put, err);
+}
+
+bool spool_era_parse (const spool_t *self, span_t body, era_t *ret)
+{
+	record_kind_t kind;
+	record_reader_t reader;
+	era_t era = { .rows = 0 };
+	if (!record_open (body, &kind, &reader) || kind != RECORD_ERA)
+		return false;
+	era.incarnation = record_take_u64 (&reader);
+	era.boot_nonce = record_take_u64 (&reader);
+	era.newest = record_take_u64 (&reader);
+	era.settled = record_take_u64 (&reader);
+	unsigned n = record_take_u8 (&reader);
+	for (unsigned i = 0; i < n; i++) {
+		span_t name = record_take_bytes (&reader);
+		uint64_t position = record_take_u64 (&reader);
+		for (size_t c = 0; c < self->n_collectors; c++) {
+			if (span_is (name, self->collectors[c]))
+				era.positions[c] = position < era.newest ? position : era.newest;
+		}
+	}
+	if (!record_done (&reader) || era.incarnation == 0 || era.incarnation > INT64_MAX ||
+	        era.newest > INT64_MAX || era.settled > era.newest)
+		return false;
+	*ret = era;
+	return true;
+}
+
+int spool_era_forget (spool_t *self, uint64_t incarnation, err_t *err)
+{
+	sqlite3_stmt *drop = spool_statement (self, SPOOL_ERA_DROP);
+	bind_u64 (drop, 1, incarnation);
+	int r = database_run (&self->db, drop, err);
+	if (!r)
+		spool_era_remove (self, incarnation);
+	return r;
 }

@@ -1,16 +1,12 @@
-/* What is dropped becomes a gap in its place; two gaps that touch and have one reason are one. */
+/* What is dropped becomes a gap in its place; two gaps that touch and have one reason are one. Gaps are not
+ * dropped themselves: where they take too much, those that touch are one whatever their reasons. */
 
 #include <errno.h>
 
 #include "store/spool_internal.h"
 
-static bool is_gap (span_t body, Belfry__V1__GapReason reason, spool_item_t *ret)
-{
-	return spool_row_parse (body, ret) && ret->reason == reason;
-}
-
-/* The gap of that reason that ends at last, or begins at first where last is 0, is taken into *gap and
- * its row removed. */
+/* A gap that touches: which ends at last, or begins at first where last is 0. It is taken into *gap and its
+ * row removed. */
 static int neighbour_take (
         spool_t *self, uint64_t incarnation, uint64_t first, uint64_t last, spool_item_t *gap, err_t *err)
 {
@@ -18,9 +14,11 @@ static int neighbour_take (
 	bind_u64 (find, 1, incarnation);
 	bind_u64 (find, 2, last ? last : first - 1);
 	spool_item_t other;
+	bool any_reason = self->now.bytes[SPOOL_GAP] > self->bytes_max / 8;
 	int outcome = sqlite3_step (find);
 	bool found = outcome == SQLITE_ROW && sqlite3_column_int (find, 3) == SPOOL_GAP &&
-	             is_gap (column_bytes (find, 1), gap->reason, &other) && (last || other.first == first);
+	             spool_row_parse (column_bytes (find, 1), &other) && other.reason &&
+	             (other.reason == gap->reason || any_reason) && (last || other.first == first);
 	uint64_t id = found ? column_u64 (find, 0) : 0, size = found ? column_u64 (find, 2) : 0;
 	sqlite3_reset (find);
 	if (outcome != SQLITE_ROW && outcome != SQLITE_DONE)
@@ -54,43 +52,64 @@ int spool_gap (spool_t *self, uint64_t incarnation, uint64_t first, uint64_t las
 	return r ? r : spool_row_insert (self, &gap, err);
 }
 
-static int row_drop (spool_t *self, uint64_t id, uint64_t incarnation, uint64_t sequence, uint64_t size,
-        int priority, Belfry__V1__GapReason reason, wall_t now, err_t *err)
+/* The oldest row of a priority, which checks. 1 when there is none. */
+typedef struct {
+	uint64_t id, incarnation, sequence, size, time_ns;
+} victim_t;
+static int victim_find (spool_t *self, int priority, victim_t *ret, err_t *err)
 {
-	int r = spool_row_delete (self, id, incarnation, size, priority, err);
+	sqlite3_stmt *victim = spool_statement (self, SPOOL_VICTIM);
+	spool_item_t item = { .time_ns = 0 };
+	sqlite3_bind_int (victim, 1, priority);
+	int outcome = sqlite3_step (victim), r = 0;
+	*ret = (victim_t){ column_u64 (victim, 0), column_u64 (victim, 3), column_u64 (victim, 4),
+		column_u64 (victim, 2), 0 };
+	if (outcome == SQLITE_DONE)
+		r = 1;
+	else if (outcome != SQLITE_ROW)
+		r = database_error (&self->db, outcome, err, "looking for the oldest");
+	else if (!spool_row_parse (column_bytes (victim, 1), &item) || item.reason ||
+	         item.incarnation != ret->incarnation || item.sequence != ret->sequence)
+		r = error_set (err, -EBADMSG, "%s: a row does not check", self->path);
+	sqlite3_reset (victim);
+	ret->time_ns = item.time_ns;
+	return r;
+}
+
+static int victim_drop (spool_t *self, const victim_t *victim, int priority, Belfry__V1__GapReason reason,
+        wall_t now, err_t *err)
+{
+	int r = spool_row_delete (self, victim->id, victim->incarnation, victim->size, priority, err);
 	if (!r)
-		r = spool_gap (self, incarnation, sequence, sequence, reason, (uint64_t) now.ns, err);
+		r = spool_gap (self, victim->incarnation, victim->sequence, victim->sequence, reason,
+		        (uint64_t) now.ns, err);
 	if (!r)
 		self->now.dropped[priority]++;
 	return r;
 }
 
-/* The oldest of that priority. 1 when there is none. */
-static int victim_drop (spool_t *self, int priority, wall_t now, err_t *err)
+/* What a priority may have: LOG a quarter, with ORDINARY half, AUDIT all. */
+static uint64_t share (const spool_t *self, spool_priority_t priority)
 {
-	sqlite3_stmt *victim = spool_statement (self, SPOOL_VICTIM);
-	sqlite3_bind_int (victim, 1, priority);
-	int outcome = sqlite3_step (victim);
-	uint64_t id = column_u64 (victim, 0), incarnation = column_u64 (victim, 1),
-	         sequence = column_u64 (victim, 2), size = column_u64 (victim, 3);
-	sqlite3_reset (victim);
-	if (outcome == SQLITE_DONE)
-		return 1;
-	if (outcome != SQLITE_ROW)
-		return database_error (&self->db, outcome, err, "looking for what goes first");
-	return row_drop (self, id, incarnation, sequence, size, priority,
-	        BELFRY__V1__GAP_REASON__GAP_REASON_SPOOL_FULL, now, err);
+	return priority == SPOOL_LOG        ? self->bytes_max / 4
+	       : priority == SPOOL_ORDINARY ? self->bytes_max / 2
+	                                    : self->bytes_max;
+}
+
+bool spool_too_large (const spool_t *self, const spool_item_t *item)
+{
+	return spool_row_size (item) > share (self, item->priority);
 }
 
 /* The priority that must give way now; -1 when all fits. */
 static int overfull (const spool_t *self)
 {
 	const uint64_t *bytes = self->now.bytes;
-	uint64_t most = self->bytes_max, others = bytes[SPOOL_LOG] + bytes[SPOOL_ORDINARY];
-	if (bytes[SPOOL_LOG] > most / 4)
+	uint64_t others = bytes[SPOOL_LOG] + bytes[SPOOL_ORDINARY];
+	if (bytes[SPOOL_LOG] > share (self, SPOOL_LOG))
 		return SPOOL_LOG;
-	bool full = others + bytes[SPOOL_AUDIT] + bytes[SPOOL_GAP] > most;
-	if (!full && others <= most / 2)
+	bool full = others + bytes[SPOOL_AUDIT] + bytes[SPOOL_GAP] > self->bytes_max;
+	if (!full && others <= share (self, SPOOL_ORDINARY))
 		return -1;
 	if (bytes[SPOOL_LOG])
 		return SPOOL_LOG;
@@ -101,38 +120,97 @@ static int overfull (const spool_t *self)
 
 int spool_trim (spool_t *self, wall_t now, err_t *err)
 {
+	victim_t victim;
 	for (int priority; (priority = overfull (self)) >= 0;) {
-		int r = victim_drop (self, priority, now, err);
+		int r = victim_find (self, priority, &victim, err);
 		if (r > 0)
-			return error_set (
-			        err, -EBADMSG, "%s: rows are missing that were counted", self->path);
+			r = error_set (err, -EBADMSG, "%s: rows are missing that were counted", self->path);
+		if (!r)
+			r = victim_drop (self, &victim, priority,
+			        BELFRY__V1__GAP_REASON__GAP_REASON_SPOOL_FULL, now, err);
 		if (r)
 			return r;
 	}
 	return 0;
 }
 
-enum { EXPIRE_MAX = 256 };
+/* So many in one transaction. */
+enum { EXPIRE_MAX = 1024 };
+
+static bool too_old (const spool_t *self, wall_t now, uint64_t time_ns)
+{
+	return now.ns > 0 && time_ns < (uint64_t) now.ns &&
+	       (uint64_t) now.ns - time_ns > (uint64_t) self->age_max_ns;
+}
 
 int spool_expire (spool_t *self, wall_t now, err_t *err)
 {
-	for (int i = 0; i < EXPIRE_MAX; i++) {
-		sqlite3_stmt *oldest = spool_statement (self, SPOOL_OLDEST);
-		spool_item_t item = { .time_ns = 0 };
-		int outcome = sqlite3_step (oldest);
-		bool checks = outcome == SQLITE_ROW && spool_row_parse (column_bytes (oldest, 5), &item);
-		uint64_t id = column_u64 (oldest, 0), incarnation = column_u64 (oldest, 1),
-		         sequence = column_u64 (oldest, 2), size = column_u64 (oldest, 3);
-		int priority = sqlite3_column_int (oldest, 4);
-		sqlite3_reset (oldest);
-		if (outcome == SQLITE_DONE)
-			return 0;
-		if (outcome != SQLITE_ROW)
-			return database_error (&self->db, outcome, err, "looking for what is too old");
-		if (!checks || now.ns - (int64_t) item.time_ns <= self->age_max_ns)
-			return 0;
-		int r = row_drop (self, id, incarnation, sequence, size, priority,
-		        BELFRY__V1__GAP_REASON__GAP_REASON_TOO_OLD, now, err);
+	victim_t victim;
+	unsigned n = 0;
+	for (int priority = 0; priority < SPOOL_PRIORITIES; priority++) {
+		for (; n < EXPIRE_MAX; n++) {
+			int r = victim_find (self, priority, &victim, err);
+			if (r < 0)
+				return r;
+			if (r > 0 || !too_old (self, now, victim.time_ns))
+				break;
+			r = victim_drop (self, &victim, priority, BELFRY__V1__GAP_REASON__GAP_REASON_TOO_OLD,
+			        now, err);
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
+int spool_oldest_look (spool_t *self, err_t *err)
+{
+	uint64_t oldest = UINT64_MAX;
+	victim_t victim;
+	for (int priority = 0; priority < SPOOL_PRIORITIES; priority++) {
+		int r = self->now.bytes[priority] ? victim_find (self, priority, &victim, err) : 1;
+		if (r < 0)
+			return r;
+		if (r == 0 && victim.time_ns < oldest)
+			oldest = victim.time_ns;
+	}
+	self->oldest_ns = oldest == UINT64_MAX ? 0 : oldest;
+	return 0;
+}
+
+/* All rows up to through. */
+int spool_rows_remove (spool_t *self, era_t *era, uint64_t through, bool dropped, err_t *err)
+{
+	sqlite3_stmt *sum = spool_statement (self, SPOOL_SETTLE_SUM),
+	             *delete = spool_statement (self, SPOOL_SETTLE);
+	int outcome = SQLITE_DONE, r = 0;
+	bind_u64 (sum, 1, era->incarnation);
+	bind_u64 (sum, 2, through);
+	while (!r && (outcome = sqlite3_step (sum)) == SQLITE_ROW) {
+		int priority = sqlite3_column_int (sum, 0);
+		uint64_t rows = column_u64 (sum, 1);
+		r = spool_uncount (self, era, priority, rows, column_u64 (sum, 2), err);
+		if (!r && dropped && priority < SPOOL_PRIORITIES)
+			self->now.dropped[priority] += rows;
+	}
+	sqlite3_reset (sum);
+	if (!r && outcome != SQLITE_DONE)
+		r = database_error (&self->db, outcome, err, "counting what goes");
+	if (r)
+		return r;
+	bind_u64 (delete, 1, era->incarnation);
+	bind_u64 (delete, 2, through);
+	return database_run (&self->db, delete, err);
+}
+
+/* No gap can stand for another incarnation's: the figures alone tell of these. */
+int spool_eras_trim (spool_t *self, err_t *err)
+{
+	while (self->now.eras.n > SPOOL_INCARNATIONS_MAX) {
+		era_t *era = &self->now.eras.items[0];
+		int r = spool_rows_remove (self, era, INT64_MAX, true, err);
+		if (!r)
+			r = spool_era_forget (self, era->incarnation, err);
 		if (r)
 			return r;
 	}

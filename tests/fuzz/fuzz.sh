@@ -4,7 +4,7 @@
 # A finding is kept, made smaller, and named; then the exit status is 1. `./dev fuzz` runs this.
 set -eu
 cd "$(dirname "$0")/../.."
-all="app conf envelope event keyring mark topic"
+all="app conf envelope event keyring mark spool topic"
 time=10m targets=
 
 say() { printf '%s\n' "fuzz: $*"; }

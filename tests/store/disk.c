@@ -21,7 +21,7 @@ typedef struct {
 	char name[NAME_MAX_];
 	uint8_t *now, *synced;
 	size_t size, synced_size;
-	change_t changes[WRITES_MAX];
+	change_t *changes; /* room for WRITES_MAX, from the first on */
 	size_t n_changes;
 } disk_file_t;
 
@@ -51,10 +51,15 @@ typedef struct {
 
 /* Files. */
 
-static void must (const void *memory)
+/* A test that refuses one allocation means the program's, not the disk's: it asks twice. */
+static void *memory (void *old, size_t size)
 {
-	if (!memory)
+	void *found = realloc (old, size + 1);
+	if (!found)
+		found = realloc (old, size + 1);
+	if (!found)
 		abort ();
+	return found;
 }
 
 static void changes_clear (disk_file_t *file)
@@ -66,8 +71,7 @@ static void changes_clear (disk_file_t *file)
 
 static void content_set (uint8_t **to, size_t *to_size, const uint8_t *bytes, size_t size)
 {
-	uint8_t *copy = malloc (size + 1);
-	must (copy);
+	uint8_t *copy = memory (NULL, size);
 	if (size)
 		memcpy (copy, bytes, size);
 	free (*to);
@@ -75,9 +79,26 @@ static void content_set (uint8_t **to, size_t *to_size, const uint8_t *bytes, si
 	*to_size = size;
 }
 
+static void resize (uint8_t **bytes, size_t *old, size_t size)
+{
+	if (size > *old) {
+		*bytes = memory (*bytes, size);
+		memset (*bytes + *old, 0, size - *old);
+	}
+	*old = size;
+}
+
+/* What is durable becomes what is there, change by change: a long file costs no more than a short one. */
 static void file_synced (disk_file_t *file)
 {
-	content_set (&file->synced, &file->synced_size, file->now, file->size);
+	for (size_t i = 0; i < file->n_changes; i++) {
+		const change_t *change = &file->changes[i];
+		size_t end = (size_t) change->at + change->size;
+		if (!change->bytes || end > file->synced_size)
+			resize (&file->synced, &file->synced_size, end);
+		if (change->bytes)
+			memcpy (file->synced + change->at, change->bytes, change->size);
+	}
 	file->synced_there = file->there;
 	changes_clear (file);
 }
@@ -85,6 +106,7 @@ static void file_synced (disk_file_t *file)
 static void file_free (disk_file_t *file)
 {
 	changes_clear (file);
+	free (file->changes);
 	free (file->now);
 	free (file->synced);
 	memset (file, 0, sizeof *file);
@@ -117,12 +139,7 @@ static disk_file_t *file_make (const char *name)
 
 static void file_resize (disk_file_t *file, size_t size)
 {
-	if (size > file->size) {
-		file->now = realloc (file->now, size + 1);
-		must (file->now);
-		memset (file->now + file->size, 0, size - file->size);
-	}
-	file->size = size;
+	resize (&file->now, &file->size, size);
 }
 
 static void change_note (disk_file_t *file, sqlite3_int64 at, const void *bytes, size_t size)
@@ -130,11 +147,12 @@ static void change_note (disk_file_t *file, sqlite3_int64 at, const void *bytes,
 	/* A file that is never synced is bounded all the same. */
 	if (file->n_changes == WRITES_MAX)
 		file_synced (file);
+	if (!file->changes)
+		file->changes = memory (NULL, WRITES_MAX * sizeof *file->changes);
 	change_t *change = &file->changes[file->n_changes++];
 	*change = (change_t){ at, size, NULL };
 	if (bytes) {
-		change->bytes = malloc (size + 1);
-		must (change->bytes);
+		change->bytes = memory (NULL, size);
 		memcpy (change->bytes, bytes, size);
 	}
 }
@@ -443,7 +461,9 @@ void disk_reboot (uint64_t seed)
 		content_set (&file->now, &file->size, file->synced, file->synced_size);
 		for (size_t c = 0; c < file->n_changes; c++)
 			change_survive (file, &file->changes[c], &seed);
-		file_synced (file);
+		changes_clear (file);
+		content_set (&file->synced, &file->synced_size, file->now, file->size);
+		file->synced_there = true;
 	}
 	disk.life++;
 	disk.crashed = false;
@@ -464,8 +484,10 @@ void disk_put (const char *name, const void *bytes, size_t size)
 	disk_file_t *file = file_find (name);
 	if (!file)
 		file = file_make (name);
+	changes_clear (file);
 	content_set (&file->now, &file->size, bytes, size);
-	file_synced (file);
+	content_set (&file->synced, &file->synced_size, bytes, size);
+	file->synced_there = true;
 }
 
 const char *disk_name (size_t index)
@@ -479,8 +501,8 @@ const char *disk_name (size_t index)
 
 disk_image_t *disk_save (void)
 {
-	disk_image_t *image = calloc (1, sizeof *image);
-	must (image);
+	disk_image_t *image = memory (NULL, sizeof *image);
+	memset (image, 0, sizeof *image);
 	for (const char *name; (name = disk_name (image->n)); image->n++) {
 		size_t size = 0;
 		const uint8_t *bytes = disk_bytes (name, &size);
