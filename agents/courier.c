@@ -31,7 +31,7 @@ void courier_welcomed (courier_t *self, uint64_t incarnation, uint64_t newest, b
 {
 	bool again = self->welcomed && self->incarnation == incarnation;
 	if (self->incarnation != incarnation)
-		self->newest = self->acknowledged = 0;
+		self->newest = self->acknowledged = self->behind = 0;
 	self->incarnation = incarnation;
 	/* Less than before: another collector under this name, or one that lost its memory. */
 	self->acknowledged = newest;
@@ -42,6 +42,7 @@ void courier_welcomed (courier_t *self, uint64_t incarnation, uint64_t newest, b
 	if (again)
 		return;
 	self->welcomed = true;
+	self->behind = self->newest;
 	self->under_way = false;
 	self->timed_sequence = 0;
 	self->backoff_ns = 0;
@@ -58,14 +59,15 @@ void courier_committed (courier_t *self, uint64_t incarnation, uint64_t sequence
 {
 	if (self->incarnation != incarnation) {
 		self->incarnation = incarnation;
-		self->acknowledged = 0;
-		self->newest = 0;
-		self->timed_sequence = 0;
+		self->newest = self->acknowledged = self->behind = 0;
+		courier_lost (self); /* its welcome was for the one before */
 	}
 	if (!waiting (self))
 		self->due = mono_add (now, patience (self));
 	if (sequence > self->newest)
 		self->newest = sequence;
+	if (!sent)
+		self->behind = self->newest;
 	if (sent && self->welcomed && !self->timed_sequence && !self->under_way) {
 		self->timed_sequence = sequence;
 		self->timed_at = now;
@@ -83,24 +85,23 @@ void courier_acknowledged (courier_t *self, uint64_t incarnation, uint64_t newes
 		self->smoothed_ns = self->smoothed_ns ? (7 * self->smoothed_ns + took) / 8 : took;
 		self->timed_sequence = 0;
 	}
-	bool forward = !present || newest > self->acknowledged;
-	if (present && newest > self->acknowledged)
+	bool forward = present && newest > self->acknowledged;
+	if (forward)
 		self->acknowledged = newest < self->newest ? newest : self->newest;
-	if (self->under_way) {
-		if (incarnation == self->sent_incarnation && newest >= self->sent_sequence) {
-			/* All of it arrived: what is behind it goes at once. */
-			self->under_way = false;
-			self->backoff_ns = 0;
-			self->due = now;
-		} else if (forward) {
-			self->backoff_ns = 0;
-			self->due = mono_add (now, patience (self));
-		}
-	} else if (forward) {
-		/* What is newer is on its way still. */
-		self->backoff_ns = 0;
-		self->due = mono_add (now, patience (self));
+	bool sent = self->under_way && incarnation == self->sent_incarnation,
+	     whole = sent && newest >= self->sent_sequence;
+	if (sent && newest > self->sent_acknowledged) {
+		self->sent_acknowledged = newest;
+		forward = true;
 	}
+	if (!whole && !forward)
+		return;
+	if (whole)
+		self->under_way = false;
+	self->backoff_ns = 0;
+	/* All of it arrived: what is behind it goes at once, unless it is on its way by the stream. */
+	bool more = whole && (self->older || self->acknowledged < self->behind);
+	self->due = more ? now : mono_add (now, patience (self));
 }
 
 void courier_older (courier_t *self, bool older, mono_t now)
@@ -110,32 +111,59 @@ void courier_older (courier_t *self, bool older, mono_t now)
 	self->older = older;
 }
 
+/* Later and later. */
+static void back_off (courier_t *self)
+{
+	int64_t next = 2 * patience (self);
+	self->backoff_ns = next < COURIER_BACKOFF_MAX_NS ? next : COURIER_BACKOFF_MAX_NS;
+}
+
 bool courier_step (courier_t *self, mono_t now, size_t *ret_events, size_t *ret_bytes)
 {
-	if (!self->welcomed || self->reading || !waiting (self) || mono_since (now, self->due) < 0)
+	if (!courier_waits (self) || self->reading || mono_since (now, self->due) < 0)
 		return false;
-	if (self->under_way) {
-		/* Not acknowledged in time: the same again, later and later. */
-		int64_t next = 2 * patience (self);
-		self->backoff_ns = next < COURIER_BACKOFF_MAX_NS ? next : COURIER_BACKOFF_MAX_NS;
-		self->under_way = false;
-	}
+	if (self->under_way)
+		back_off (self);
+	else if (!self->older && self->acknowledged >= self->behind)
+		self->behind = self->newest; /* it was sent, and is lost */
+	self->under_way = false;
 	self->timed_sequence = 0;
 	self->reading = true;
 	*ret_events = self->credit_events;
 	*ret_bytes = self->credit_bytes;
+	/* Not what was sent a moment ago: of older incarnations nobody here knows how many wait. */
+	uint64_t behind = self->behind > self->acknowledged ? self->behind - self->acknowledged : 0;
+	if (!self->older && behind && behind < *ret_events)
+		*ret_events = (size_t) behind;
 	return true;
 }
 
-void courier_read (courier_t *self, size_t n, uint64_t incarnation, uint64_t sequence, mono_t now)
+void courier_read (courier_t *self, courier_outcome_t outcome, size_t n, uint64_t incarnation,
+        uint64_t sequence, mono_t now)
 {
 	self->reading = false;
 	self->due = mono_add (now, patience (self));
-	self->under_way = n > 0;
-	if (n == 0)
-		return;
-	self->sent_incarnation = incarnation;
-	self->sent_sequence = sequence;
-	self->resends++;
-	self->resent += n;
+	switch (outcome) {
+	case COURIER_SENT:
+		self->under_way = true;
+		self->sent_incarnation = incarnation;
+		self->sent_sequence = sequence;
+		self->sent_acknowledged = 0;
+		self->resends++;
+		self->resent += n;
+		break;
+	case COURIER_NOTHING:
+		self->older = false;
+		self->acknowledged = self->newest;
+		self->backoff_ns = 0;
+		break;
+	case COURIER_FAILED:
+		back_off (self);
+		break;
+	}
+}
+
+bool courier_waits (const courier_t *self)
+{
+	return self->welcomed && waiting (self);
 }

@@ -35,11 +35,6 @@ static bool index_of (const delivery_t *self, const talk_t *talk, size_t *ret)
 	return false;
 }
 
-static bool waits (const courier_t *courier)
-{
-	return courier->welcomed && (courier->older || courier->acknowledged < courier->newest);
-}
-
 static bool older (const delivery_t *self, size_t i)
 {
 	uint64_t oldest = spooler_oldest (self->spooler, i).incarnation;
@@ -55,7 +50,7 @@ static void on_look (void *arg, int id, moment_t now)
 	(void) id;
 	look (self, now.mono);
 	for (size_t i = 0; i < self->n; i++)
-		any |= waits (&self->couriers[i]);
+		any |= courier_waits (&self->couriers[i]);
 	if (any)
 		return;
 	loop_remove_timer (self->loop, self->timer);
@@ -67,7 +62,7 @@ static void look (delivery_t *self, mono_t now)
 	bool any = false;
 	for (size_t i = 0; i < self->n; i++) {
 		size_t events, bytes;
-		any |= waits (&self->couriers[i]);
+		any |= courier_waits (&self->couriers[i]);
 		if (courier_step (&self->couriers[i], now, &events, &bytes))
 			spooler_read (self->spooler, i, events, bytes);
 	}
@@ -86,6 +81,8 @@ static void on_committed (void *arg, const spool_item_t *items, size_t n, uint64
 	bool sent = outbox_is_open (self->outbox);
 	for (size_t i = 0; i < n; i++) {
 		outbox_emit (self->outbox, &items[i]);
+		if (items[i].incarnation != self->incarnation)
+			continue;
 		for (size_t c = 0; c < self->n; c++)
 			courier_committed (
 			        &self->couriers[c], items[i].incarnation, items[i].sequence, sent, now);
@@ -117,7 +114,7 @@ static int frame_make (delivery_t *self, const spool_item_t *item, Belfry__V1__F
 	return 0;
 }
 
-static void on_read (void *arg, size_t collector, const spool_item_t *items, size_t n)
+static void on_read (void *arg, size_t collector, const spool_item_t *items, size_t n, int result)
 {
 	delivery_t *self = arg;
 	mono_t now = mono_now ();
@@ -141,17 +138,22 @@ static void on_read (void *arg, size_t collector, const spool_item_t *items, siz
 		free (frames[i].envelope.data);
 	}
 	const spool_item_t *last = sent ? &items[sent - 1] : NULL;
-	courier_read (&self->couriers[collector], sent, last ? last->incarnation : 0,
-	        last ? last->sequence : 0, now);
-	courier_older (&self->couriers[collector], older (self, collector), now);
+	courier_t *courier = &self->couriers[collector];
+	if (last)
+		courier_read (courier, COURIER_SENT, sent, last->incarnation, last->sequence, now);
+	else
+		courier_read (courier, n || result ? COURIER_FAILED : COURIER_NOTHING, 0, 0, 0, now);
+	courier_older (courier, older (self, collector), now);
 	look (self, now);
 }
 
-static void on_renumbered (void *arg, uint64_t newest)
+static void on_renumbered (void *arg, uint64_t incarnation, uint64_t newest)
 {
 	delivery_t *self = arg;
 	mono_t now = mono_now ();
-	outbox_set_incarnation (self->outbox, self->incarnation, self->boot_nonce, now, newest);
+	if (incarnation != self->incarnation)
+		return; /* it was given up meanwhile, and what is under it goes on to the next */
+	outbox_skip (self->outbox, newest);
 	for (size_t c = 0; c < self->n; c++) {
 		if (newest)
 			courier_committed (&self->couriers[c], self->incarnation, newest, false, now);
@@ -228,7 +230,7 @@ void delivery_begun (delivery_t *self, uint64_t before, const incarnation_t *inc
 {
 	self->incarnation = incarnation->incarnation;
 	self->boot_nonce = incarnation->boot_nonce;
-	outbox_set_incarnation (self->outbox, incarnation->incarnation, incarnation->boot_nonce, now, 0);
+	outbox_set_incarnation (self->outbox, incarnation->incarnation, incarnation->boot_nonce, now);
 	spooler_renumber (self->spooler, before, incarnation->incarnation, incarnation->boot_nonce);
 }
 
@@ -297,7 +299,7 @@ void delivery_step (delivery_t *self, moment_t now)
 static bool all_acknowledged (const delivery_t *self)
 {
 	for (size_t i = 0; i < self->n; i++) {
-		if (waits (&self->couriers[i]))
+		if (courier_waits (&self->couriers[i]))
 			return false;
 	}
 	return true;

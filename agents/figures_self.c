@@ -72,7 +72,7 @@ static void read_outbox (samples_t *samples, const outbox_t *outbox)
 	const hold_t *hold = outbox_hold (outbox);
 	outcome (samples, &events, "sent", counters->sent);
 	outcome (samples, &events, "unheard", counters->unheard);
-	outcome (samples, &events, "dropped", hold_dropped (hold));
+	outcome (samples, &events, "dropped", counters->dropped);
 	outcome (samples, &events, "refused", counters->refused);
 	plain (samples, &held, hold_count (hold));
 	plain (samples, &held_bytes, hold_bytes (hold));

@@ -12,6 +12,8 @@ struct outbox {
 	bool open;
 	mono_t last, last_durable; /* of the newest event of each kind; the incarnation's beginning before */
 	uint64_t told;             /* of the hold's drops, how many have been given a number */
+	uint64_t committed;        /* the newest of this incarnation that is */
+	uint64_t lost;             /* numbered, and not taken by who should have kept it */
 	outbox_counters_t counters;
 };
 
@@ -82,12 +84,20 @@ bool outbox_is_open (const outbox_t *self)
 	return self->open;
 }
 
-void outbox_set_incarnation (
-        outbox_t *self, uint64_t incarnation, uint64_t boot_nonce, mono_t started, uint64_t newest_durable)
+void outbox_set_incarnation (outbox_t *self, uint64_t incarnation, uint64_t boot_nonce, mono_t started)
 {
 	self->last = self->last_durable = started;
+	self->committed = 0;
 	publisher_set_incarnation (self->publisher, incarnation, boot_nonce, started);
-	publisher_skip_durable (self->publisher, newest_durable);
+}
+
+void outbox_skip (outbox_t *self, uint64_t newest)
+{
+	uint64_t used = publisher_newest_durable (self->publisher);
+	if (newest > used)
+		publisher_skip_durable (self->publisher, newest - used);
+	if (newest > self->committed)
+		self->committed = newest;
 }
 
 void outbox_set_keyring (outbox_t *self, keyring_t *keyring)
@@ -119,7 +129,7 @@ int outbox_send (
 			self->counters.refused++;
 			return r;
 		}
-		self->counters.dropped = hold_dropped (self->hold);
+		self->counters.dropped = hold_dropped (self->hold) + self->lost;
 		if (r == HOLD_E_DROPPED)
 			return OUTBOX_E_DROPPED;
 		self->counters.held++;
@@ -169,7 +179,10 @@ static int number_one (void *arg, Belfry__V1__Event *event, const publisher_note
 		.time_ns = (uint64_t) when.wall.ns,
 		.topic = composed.topic,
 		.event = composed.event };
-	at->enough = at->put (at->arg, &item) != 0;
+	int r = at->put (at->arg, &item);
+	at->enough = r != 0;
+	if (r < 0)
+		self->lost++;
 	return 0;
 }
 
@@ -182,12 +195,17 @@ size_t outbox_number (outbox_t *self, size_t max, outbox_put_fn *put, void *arg)
 		publisher_skip_durable (self->publisher, dropped);
 		self->told += dropped;
 	}
-	return hold_take (self->hold, max, number_one, &at);
+	size_t n = hold_take (self->hold, max, number_one, &at);
+	self->counters.dropped = hold_dropped (self->hold) + self->lost;
+	return n;
 }
 
 void outbox_emit (outbox_t *self, const spool_item_t *item)
 {
-	if (!self->open || item->incarnation != publisher_incarnation (self->publisher))
+	if (item->incarnation != publisher_incarnation (self->publisher))
+		return;
+	self->committed = item->sequence;
+	if (!self->open)
 		return;
 	if (publisher_emit (self->publisher, item->topic, item->event, NULL))
 		self->counters.refused++;
@@ -209,6 +227,10 @@ int outbox_seal (
 	return r;
 }
 
+uint64_t outbox_committed (const outbox_t *self)
+{
+	return self->committed;
+}
 const outbox_counters_t *outbox_counters (const outbox_t *self)
 {
 	return &self->counters;

@@ -12,7 +12,7 @@
 #define SAY_NS (60 * NS_PER_S)
 #define TICK_NS NS_PER_S
 
-enum { ACKS_MAX = 64 };
+enum { ACKS_MAX = 64, RENUMBERS_MAX = 16 };
 
 typedef enum { JOB_NONE, JOB_OPEN, JOB_COMMIT, JOB_READ, JOB_RENUMBER, JOB_TICK } job_t;
 
@@ -41,7 +41,7 @@ struct spooler {
 	spool_t *spool; /* the worker's while a job runs */
 	bool numbering, works;
 	int gather; /* a timer; 0: none */
-	mono_t again, tick_due, said_at;
+	mono_t again, renumber_again, tick_due, said_at;
 	bool said;
 	/* Wanted. */
 	parcel_t batch;       /* numbered, not committed */
@@ -53,13 +53,14 @@ struct spooler {
 	size_t next_read;
 	ack_t acks[ACKS_MAX];
 	size_t n_acks;
+	uint64_t renumbers[RENUMBERS_MAX], to, to_nonce; /* which incarnations go under the present one */
+	size_t n_renumbers;
+	/* The job that runs: its own until done, and nothing else starts before its hooks have returned. */
+	job_t job;
 	struct {
-		bool wanted;
 		uint64_t from, to, boot_nonce;
 	} renumber;
-	/* The job that runs: its own until done. */
-	job_t job;
-	size_t collector;
+	size_t collector, read_events, read_bytes;
 	parcel_t parcel; /* what was read */
 	ack_t job_acks[ACKS_MAX];
 	size_t n_job_acks;
@@ -132,13 +133,15 @@ static void work (void *arg)
 		spool_acknowledge (self->spool, self->job_acks[i].collector, self->job_acks[i].incarnation,
 		        self->job_acks[i].newest);
 	switch (self->job) {
+	case JOB_OPEN:
+		break;
 	case JOB_COMMIT:
 		self->result =
 		        spool_commit (self->spool, self->batch.items, self->batch.n, wall_now (), &self->err);
 		break;
 	case JOB_READ:
-		self->result = spool_read (self->spool, c, 0, 0, self->reads[c].events, self->reads[c].bytes,
-		        on_item, self, &self->err);
+		self->result = spool_read (
+		        self->spool, c, 0, 0, self->read_events, self->read_bytes, on_item, self, &self->err);
 		break;
 	case JOB_RENUMBER:
 		self->result = spool_renumber (self->spool, self->renumber.from, self->renumber.to,
@@ -164,7 +167,7 @@ static void failure_say (spooler_t *self, mono_t now)
 	self->said = true;
 	self->said_at = now;
 	log_error ("agent", "the spool takes nothing now: %s; durable events wait in memory, %zu of %d",
-	        self->err.text, hold_count (outbox_hold (self->outbox)), HOLD_EVENTS_MAX);
+	        self->err.text, hold_count (outbox_hold (self->outbox)) + self->batch.n, HOLD_EVENTS_MAX);
 }
 
 static void well_say (spooler_t *self)
@@ -202,21 +205,36 @@ static void done_read (spooler_t *self, mono_t now)
 		failure_say (self, now);
 	self->reads[c].wanted = false;
 	parcel_close (&self->parcel);
-	self->hooks.read (self->hooks.arg, c, self->parcel.items, self->parcel.n);
+	self->hooks.read (self->hooks.arg, c, self->parcel.items, self->parcel.n, self->result);
 	parcel_clear (&self->parcel);
+}
+
+/* One that can never be done is given up; the disk's refusal is not that. */
+static void done_renumber (spooler_t *self, mono_t now)
+{
+	if (self->result)
+		failure_say (self, now);
+	if (self->result && self->result != -EINVAL) {
+		self->renumber_again = mono_add (now, AGAIN_NS);
+		return;
+	}
+	for (size_t i = 0; i < self->n_renumbers; i++) {
+		if (self->renumbers[i] == self->renumber.from)
+			self->renumbers[i--] = self->renumbers[--self->n_renumbers];
+	}
+	if (!self->result)
+		self->hooks.renumbered (self->hooks.arg, self->renumber.to, self->next - 1);
 }
 
 static void done (void *arg)
 {
 	spooler_t *self = arg;
-	job_t did = self->job;
 	mono_t now = mono_now ();
-	self->job = JOB_NONE;
 	self->figures = self->fresh;
 	memcpy (self->oldest, self->fresh_oldest, sizeof self->oldest);
 	if (self->report.text[0])
 		self->hooks.said (self->hooks.arg, &self->report);
-	switch (did) {
+	switch (self->job) {
 	case JOB_OPEN:
 		self->works = self->result == 0;
 		if (self->works)
@@ -232,33 +250,29 @@ static void done (void *arg)
 		done_read (self, now);
 		break;
 	case JOB_RENUMBER:
-		if (self->result) {
-			failure_say (self, now);
-			self->again = mono_add (now, AGAIN_NS);
-			break;
-		}
-		self->renumber.wanted = false;
-		self->hooks.renumbered (self->hooks.arg, self->next - 1);
+		done_renumber (self, now);
 		break;
 	default:
 		if (self->result)
 			failure_say (self, now);
 	}
+	self->job = JOB_NONE;
 	start (self);
 }
 
 static int on_numbered (void *arg, const spool_item_t *item)
 {
 	spooler_t *self = arg;
-	(void) parcel_add (&self->batch, item);
-	return self->batch.n == SPOOLER_BATCH_MAX || buffer_failed (&self->batch.bytes);
+	if (!parcel_add (&self->batch, item))
+		return -ENOMEM;
+	return self->batch.n == SPOOLER_BATCH_MAX;
 }
 
 /* Numbers what is held; true when there is something to commit. */
 static bool batch_make (spooler_t *self)
 {
-	if (self->batch.n == 0 && self->numbering && self->works && !self->renumber.wanted &&
-	        hold_count (outbox_hold (self->outbox))) {
+	if (self->batch.n == 0 && self->numbering && self->works && hold_count (outbox_hold (self->outbox))) {
+		parcel_clear (&self->batch);
 		self->batch_first = hold_oldest_number (outbox_hold (self->outbox));
 		outbox_number (self->outbox, SPOOLER_BATCH_MAX, on_numbered, self);
 		parcel_close (&self->batch);
@@ -272,6 +286,8 @@ static bool read_find (spooler_t *self)
 		size_t c = (self->next_read + i) % self->options.n_collectors;
 		if (self->reads[c].wanted) {
 			self->collector = c;
+			self->read_events = self->reads[c].events;
+			self->read_bytes = self->reads[c].bytes;
 			self->next_read = c + 1;
 			return true;
 		}
@@ -285,8 +301,8 @@ static job_t choose (spooler_t *self, mono_t now)
 	bool again = mono_since (now, self->again) >= 0;
 	if (!self->works)
 		return again ? JOB_OPEN : JOB_NONE;
-	if (self->renumber.wanted && self->batch.n == 0)
-		return again ? JOB_RENUMBER : JOB_NONE;
+	if (self->n_renumbers && self->batch.n == 0 && mono_since (now, self->renumber_again) >= 0)
+		return JOB_RENUMBER;
 	bool full = hold_count (outbox_hold (self->outbox)) >= SPOOLER_GATHER_EVENTS;
 	if (again && (self->batch.n || !self->gather || full) && batch_make (self))
 		return JOB_COMMIT;
@@ -307,6 +323,11 @@ static void start (spooler_t *self)
 		return;
 	if (self->job == JOB_TICK)
 		self->tick_due = mono_add (now, TICK_NS);
+	if (self->job == JOB_RENUMBER) {
+		self->renumber.from = self->renumbers[0];
+		self->renumber.to = self->to;
+		self->renumber.boot_nonce = self->to_nonce;
+	}
 	self->n_job_acks = self->n_acks;
 	memcpy (self->job_acks, self->acks, sizeof self->acks);
 	self->n_acks = 0;
@@ -368,10 +389,14 @@ void spooler_read (spooler_t *self, size_t collector, size_t events, size_t byte
 
 void spooler_renumber (spooler_t *self, uint64_t from, uint64_t to, uint64_t boot_nonce)
 {
-	self->renumber.wanted = true;
-	self->renumber.from = from;
-	self->renumber.to = to;
-	self->renumber.boot_nonce = boot_nonce;
+	self->to = to;
+	self->to_nonce = boot_nonce;
+	bool there = false;
+	for (size_t i = 0; i < self->n_renumbers; i++)
+		there |= self->renumbers[i] == from;
+	/* One that finds no place is said again by its collector. */
+	if (!there && self->n_renumbers < RENUMBERS_MAX)
+		self->renumbers[self->n_renumbers++] = from;
 	start (self);
 }
 
@@ -424,7 +449,7 @@ int spooler_new (loop_t *loop, const spool_options_t *options, outbox_t *outbox,
 	self->loop = loop;
 	self->outbox = outbox;
 	self->hooks = *hooks;
-	self->tick_due = self->again = mono_now ();
+	self->tick_due = self->again = self->renumber_again = mono_now ();
 	int r = options_copy (self, options);
 	if (!r)
 		r = worker_new (loop, &self->worker);
@@ -478,4 +503,9 @@ spooler_place_t spooler_oldest (const spooler_t *self, size_t collector)
 bool spooler_works (const spooler_t *self)
 {
 	return self->works;
+}
+
+bool spooler_busy (const spooler_t *self)
+{
+	return self->job != JOB_NONE;
 }

@@ -20,10 +20,11 @@ typedef struct {
 	void *arg;
 	/* Committed; in order. settled: up to which of the hold's numbers everything now is, or was dropped. */
 	void (*committed) (void *arg, const spool_item_t *items, size_t n, uint64_t settled);
-	/* What that collector has not acknowledged, as spooler_read asked; n 0: nothing, or it failed. */
-	void (*read) (void *arg, size_t collector, const spool_item_t *items, size_t n);
-	/* What waited of the incarnation before goes under the present one, up to newest. */
-	void (*renumbered) (void *arg, uint64_t newest);
+	/* What that collector has not acknowledged, as spooler_read asked. result: 0; or why it ended early, a
+	 * negative errno. */
+	void (*read) (void *arg, size_t collector, const spool_item_t *items, size_t n, int result);
+	/* What waited of an earlier incarnation goes under that one, whose newest sequence is newest now. */
+	void (*renumbered) (void *arg, uint64_t incarnation, uint64_t newest);
 	/* The spool was damaged, or could not be opened before: a sentence. */
 	void (*said) (void *arg, const spool_report_t *report);
 } spooler_hooks_t;
@@ -32,8 +33,8 @@ typedef struct {
  * are copied, outbox borrowed. 0; negative errno with err, of memory and threads alone. */
 int spooler_new (loop_t *loop, const spool_options_t *options, outbox_t *outbox, const spooler_hooks_t *hooks,
         wall_t now, spooler_t **ret, err_t *err);
-/* Commits what is numbered already, waiting patience_ns at most. False while a disk hangs: nothing was freed
- * then. NULL-safe. */
+/* Waits patience_ns at most for the job under way. False while a disk hangs: nothing was freed then.
+ * NULL-safe. */
 bool spooler_destroy (spooler_t **self_p, int64_t patience_ns);
 
 /* Whether the outbox' incarnation may be used: before, nothing is numbered. */
@@ -44,7 +45,7 @@ void spooler_nudge (spooler_t *self);
 void spooler_acknowledge (spooler_t *self, size_t collector, uint64_t incarnation, uint64_t newest);
 /* Reads for that collector; one at a time each. */
 void spooler_read (spooler_t *self, size_t collector, size_t events, size_t bytes);
-/* What waits of from goes under to, before anything else is numbered. */
+/* What waits of from goes under to, the present incarnation, as soon as what is numbered is committed. */
 void spooler_renumber (spooler_t *self, uint64_t from, uint64_t to, uint64_t boot_nonce);
 /* Time passes: about each second or oftener. */
 void spooler_step (spooler_t *self, moment_t now);
@@ -60,6 +61,8 @@ typedef struct {
 	uint64_t incarnation, sequence;
 } spooler_place_t;
 spooler_place_t spooler_oldest (const spooler_t *self, size_t collector);
+/* Whether the spool is open; whether a job of its runs. */
 bool spooler_works (const spooler_t *self);
+bool spooler_busy (const spooler_t *self);
 
 #endif

@@ -150,7 +150,7 @@ void voice_beat (voice_t *self, const beat_t *beat, moment_t now)
 	const publisher_t *publisher = outbox_publisher (self->outbox);
 	beat_write (beat, now.mono, &storage, &payload);
 	payload.newest_volatile = publisher_newest_volatile (publisher) + 1; /* this one */
-	payload.newest_durable = publisher_newest_durable (publisher);
+	payload.newest_durable = outbox_committed (self->outbox);
 	payload.spool_events = self->spool.events + hold_count (hold);
 	payload.spool_bytes = self->spool.bytes + hold_bytes (hold);
 	if (self->spool.oldest_ns && now.wall.ns > (int64_t) self->spool.oldest_ns)

@@ -40,8 +40,8 @@ typedef struct {
 	int (*run) (session_t *session, const void *values, const words_t *words);
 } command_t;
 
-extern const command_t command_tap, command_status, command_alerts, command_send, command_check,
-        command_keygen, command_version;
+extern const command_t command_tap, command_status, command_alerts, command_events, command_send,
+        command_check, command_keygen, command_version;
 
 /* Says what is wrong with the command line, and how to get help. Returns USAGE_WRONG. */
 int usage_wrong (session_t *session, const char *command, const char *format, ...) PRINTF_LIKE (3, 4);

@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const command_t *const commands[] = { &command_tap, &command_status, &command_alerts, &command_send,
-	&command_check, &command_keygen, &command_version };
+static const command_t *const commands[] = { &command_tap, &command_status, &command_alerts, &command_events,
+	&command_send, &command_check, &command_keygen, &command_version };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 /* The interface names them; they come with later releases. */
-static const char *const later[] = { "top", "events", "ack", "silence", "maintenance", "persist", "toggle",
-	"interval", "node", "incident", "drill" };
+static const char *const later[] = { "top", "ack", "silence", "maintenance", "persist", "toggle", "interval",
+	"node", "incident", "drill" };
 enum { N_LATER = sizeof later / sizeof *later };
 
 enum { HELP_TEXT_COLUMN = 18, DEADLINE_DEFAULT_S = 3 };

@@ -28,7 +28,8 @@ static const option_t options[] = {
 	{ "channel", "NAME", "of this channel", OPTION_TEXT, AT (channel) },
 	{ "severity", "NAME", "at least: debug, info, warning, error or critical", OPTION_SEVERITY,
 	        AT (severity) },
-	{ "from", "OFFSET", "not in this release: it reads the journal", OPTION_TEXT, AT (from) },
+	{ "from", "OFFSET", "the journal from there, then the stream; or JOURNAL:OFFSET", OPTION_TEXT,
+	        AT (from) },
 };
 
 typedef struct {
@@ -179,6 +180,10 @@ static void summary (run_t *self, mono_t began)
 	if (totals.lost)
 		output_complain (self->session->output, "%llu event%s of this stream never came",
 		        (unsigned long long) totals.lost, totals.lost == 1 ? "" : "s");
+	if (totals.gone)
+		output_complain (self->session->output,
+		        "%llu offset%s that --from asked for: the journal keeps them no more",
+		        (unsigned long long) totals.gone, totals.gone == 1 ? "" : "s");
 	if (totals.unresolved && !self->session->json)
 		output_complain (self->session->output, "%llu batches of figures came before their names",
 		        (unsigned long long) totals.unresolved);
@@ -200,6 +205,7 @@ static int tap (session_t *session, const tap_t *values, const words_t *words)
 		                                : BELFRY_CLIENT_SNAPSHOT_TRY,
 		/* So that the first N show something of every channel. */
 		.mix_channels = values->count > 0,
+		.from = values->from,
 	};
 	if (values->channel && words->n == 0) {
 		snprintf (channel, sizeof channel, "%s/", values->channel);
@@ -228,11 +234,8 @@ static int tap (session_t *session, const tap_t *values, const words_t *words)
 static int run (session_t *session, const void *values_, const words_t *words)
 {
 	const tap_t *values = values_;
-	if (values->from) {
-		output_complain (
-		        session->output, "'tap --from' reads the journal, which is not in this release");
-		return USAGE_WRONG;
-	}
+	if (values->from && values->snapshot)
+		return usage_wrong (session, "tap", "--from and --snapshot exclude each other");
 	if (values->snapshot && values->no_snapshot)
 		return usage_wrong (session, "tap", "--snapshot and --no-snapshot exclude each other");
 	if (values->channel && channel_check (session, values->channel) != DONE)
@@ -256,7 +259,9 @@ const command_t command_tap = {
 	        "metrics/persistence/. Without one everything is shown but the fabric's own beats\n"
 	        "(fabric/) and what is sent on demand (diagnostics/, logging/debug/: name them).\n"
 	        "With a keyring each event's MAC is checked; what does not hold is refused,\n"
-	        "counted, and said at the end. --node, --channel and --severity filter.\n"
+	        "counted, and said at the end. With --from everything journalled from that offset\n"
+	        "on comes first, then the stream, without hole or repeat.\n"
+	        "--node, --channel and --severity filter.\n"
 	        "Exit status 0 when --count was reached, or something came; 1 when nothing did.",
 	.options = options,
 	.n_options = sizeof options / sizeof *options,

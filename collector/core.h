@@ -26,7 +26,7 @@ typedef struct {
 	uint32_t deadline_ms; /* so long the asker waits; 0: it does not say */
 } core_reading_t;
 
-enum { CORE_PAGE_BYTES = 512 * 1024 };
+enum { CORE_PAGE_BYTES = 512 * 1024, CORE_PAGE_CHECKPOINTS = 256 };
 
 /* What was read. Where chain was asked for: checkpoints are those of the entries' offsets, and the newest in
  * the last page; anchor is the hash before the first entry, zeros before the journal's first. */

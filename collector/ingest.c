@@ -221,6 +221,12 @@ static refusal_t verify (ingest_t *self, entry_t *entry, bool known, span_t topi
 	return mac_equal (wanted, envelope->mac) ? REFUSAL_NONE : REFUSAL_MAC;
 }
 
+/* The journal counts to 2^63. */
+static bool countable (const Belfry__V1__Header *header)
+{
+	return header->incarnation <= INT64_MAX && header->sequence <= INT64_MAX;
+}
+
 /* What the topic says must be what the header says, and the type and class what the topic says. */
 static refusal_t match (const entry_t *entry, const Belfry__V1__Event *event, const event_type_t *type)
 {
@@ -439,7 +445,7 @@ static refusal_t take (ingest_t *self, entry_t *known, entry_t *parsed, const of
 	if (decode_event (envelope.event, self->arena, &event))
 		return reason ? reason : REFUSAL_MALFORMED;
 	const event_type_t *type = event_type_of (event);
-	if (!reason && event_validate (event, NULL))
+	if (!reason && (event_validate (event, NULL) || !countable (event->header)))
 		reason = REFUSAL_INVALID;
 	if (!reason)
 		reason = match (entry, event, type);

@@ -39,6 +39,8 @@ const char *reading_of (const Belfry__V1__JournalRead *asked, const view_t *view
 		snprintf (text, ERROR_TEXT_MAX, "'%.64s' is no node's name", asked->node);
 		return "unknown_node";
 	}
+	/* There may be a checkpoint for each record. */
+	size_t most = asked->chain ? CORE_PAGE_CHECKPOINTS : READING_LIMIT_MAX;
 	*ret = (core_reading_t){ .query = { .from_offset = asked->from_offset,
 		                         .until_offset = asked->until_offset,
 		                         .since_ns = asked->since_ns,
@@ -47,7 +49,7 @@ const char *reading_of (const Belfry__V1__JournalRead *asked, const view_t *view
 		                         .n_prefixes = asked->n_prefixes,
 		                         .node = asked->node[0] ? asked->node : NULL,
 		                         .severity_min = asked->severity_min,
-		                         .limit = asked->limit,
+		                         .limit = asked->limit && asked->limit < most ? asked->limit : most,
 		                         .bytes = CORE_PAGE_BYTES },
 		.chain = asked->chain };
 	return NULL;

@@ -10,7 +10,8 @@
 #include "base/buffer.h"
 #include "net/worker.h"
 
-enum { PEER_MAX = 64 };
+/* So many commits one after the other, and whoever else waits has a turn. */
+enum { PEER_MAX = 64, TURN = 4 };
 #define UPKEEP_NS NS_PER_S
 
 /* One reading that waits; its strings lie behind it. */
@@ -42,6 +43,7 @@ struct scribe {
 	reading_t *first, **end;
 	size_t n_readings;
 	mono_t upkeep_due;
+	unsigned turns; /* commits since anything else had one */
 	/* Of the job under way. */
 	reading_t *reading;
 	page_t page;
@@ -317,23 +319,23 @@ static reading_t *reading_next (scribe_t *self)
 static int start (scribe_t *self, worker_job_fn *job, worker_job_fn *done)
 {
 	self->checkpoint.offset = 0;
+	self->result = 0;
 	self->err.text[0] = '\0';
 	int r = worker_run (self->worker, job, done, self);
+	/* From here on what the job writes is the job's: it may have ended already. */
 	if (r)
-		error_set (&self->err, r, "no thread for the journal: %s", strerror (-r));
-	self->result = r;
+		self->result = error_set (&self->err, r, "no thread for the journal: %s", strerror (-r));
 	return r;
 }
 
 static void next_reading (scribe_t *self, mono_t now)
 {
 	self->reading = reading_next (self);
+	if (self->reading->until.ns >= now.ns && start (self, read_job, read_done) == 0)
+		return;
 	if (self->reading->until.ns < now.ns)
 		self->result = error_set (&self->err, -ETIMEDOUT, "the journal was busy for too long");
-	else
-		start (self, read_job, read_done);
-	if (self->result)
-		read_done (self);
+	read_done (self);
 }
 
 void scribe_poll (scribe_t *self, mono_t now)
@@ -341,12 +343,16 @@ void scribe_poll (scribe_t *self, mono_t now)
 	worker_poll (self->worker);
 	if (worker_busy (self->worker))
 		return;
-	if (self->batch) {
+	bool upkeep = now.ns >= self->upkeep_due.ns;
+	if (self->batch && (self->turns < TURN || (!self->first && !upkeep))) {
+		self->turns++;
 		if (start (self, commit_job, commit_done))
 			commit_done (self);
 	} else if (self->first) {
+		self->turns = 0;
 		next_reading (self, now);
-	} else if (now.ns >= self->upkeep_due.ns) {
+	} else if (upkeep) {
+		self->turns = 0;
 		self->upkeep_due = mono_add (now, UPKEEP_NS);
 		(void) start (self, upkeep_job, upkeep_done);
 	}

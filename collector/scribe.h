@@ -1,6 +1,6 @@
 /* scribe.h - the collector's journal behind one thread: what the core asks to commit and to read is done
  * there, one job at a time, and answered on the loop's thread. Commits go before readings, and readings
- * before the journal's own upkeep. One owner, the loop's thread.
+ * before the journal's own upkeep; after a few commits those have a turn. One owner, the loop's thread.
  *
  * A disk that hangs holds up the answers, and nothing else. */
 
@@ -12,7 +12,7 @@
 
 typedef struct scribe scribe_t;
 
-enum { SCRIBE_READINGS_MAX = 64, SCRIBE_CHECKPOINTS_MAX = 256 };
+enum { SCRIBE_READINGS_MAX = 64, SCRIBE_CHECKPOINTS_MAX = CORE_PAGE_CHECKPOINTS };
 
 /* Called on the loop, from scribe_poll and scribe_finish; spans and texts are borrowed for the call. */
 typedef struct {

@@ -115,7 +115,7 @@ typedef struct {
 	evidence_t evidence;
 	int64_t delay_ns; /* as its newest beat says */
 	uint64_t incarnation;
-	mono_t goodbye_at, flap_at, well_since; /* well_since: while ALIVE */
+	mono_t goodbye_at, flap_at, well_since; /* well_since: since when its state is this */
 	uint32_t flaps;
 	bool quiet;   /* the suspicion began with silence */
 	bool unheard; /* well in an earlier run of this collector */
@@ -215,14 +215,20 @@ static int watch_of (detector_t *self, uint32_t node, watch_t **ret)
 	return 0;
 }
 
-static bool witness_credible (void *arg, uint32_t witness)
+static witness_t witness_credible (void *arg, uint32_t witness)
 {
 	const detector_t *self = arg;
 	if (witness >= self->n)
-		return false;
+		return WITNESS_NO;
 	const watch_t *w = &self->watches[witness];
-	return w->state == ALIVE && !w->unheard && w->delay_ns < DETECTOR_PAUSE_NS &&
-	       mono_since (self->now, w->well_since) >= DETECTOR_WELL_NS;
+	if (w->state == SUSPECT && mono_since (self->now, w->well_since) < EVIDENCE_RETURN_NS)
+		return WITNESS_SOON; /* what is wrong with it is about to show */
+	if (w->state != ALIVE || w->unheard || w->delay_ns >= DETECTOR_PAUSE_NS)
+		return WITNESS_NO;
+	int64_t well = mono_since (self->now, w->well_since);
+	return well < DETECTOR_WELL_NS                        ? WITNESS_SOON
+	       : well < DETECTOR_WELL_NS + DETECTOR_REPORT_NS ? WITNESS_JUST
+	                                                      : WITNESS_YES;
 }
 
 static bool silent_state (Belfry__V1__NodeState state)
@@ -504,7 +510,7 @@ int detector_testify (detector_t *self, uint32_t node, uint32_t witness,
 	watch_t *w;
 	int r = watch_of (self, node, &w);
 	self->now = now.mono;
-	if (r || node == witness || !witness_credible (self, witness))
+	if (r || node == witness || witness_credible (self, witness) < WITNESS_JUST)
 		return r;
 	evidence_testify (&w->evidence, witness, observation, now.mono);
 	return 0;

@@ -23,6 +23,8 @@
 #define DETECTOR_PAUSE_NS (500 * NS_PER_MS)
 /* A witness counts after it was well for so long: what it did not hear may have been its own fault. */
 #define DETECTOR_WELL_NS (2 * NS_PER_S)
+/* And its next report comes within this. */
+#define DETECTOR_REPORT_NS (1500 * NS_PER_MS)
 /* So long after its start and after a pause of its own the collector suspects, and judges nobody: what
  * waited in its queues is from before, connections that broke meanwhile are made again, and no witness
  * is known to be well. */

@@ -8,6 +8,7 @@
 
 typedef struct {
 	unsigned n;            /* peers whose word counts */
+	unsigned soon;         /* those whose word will count in a moment */
 	unsigned heard_out;    /* of them, those that told of the time well after the connection's end */
 	unsigned hear;         /* got an answer after the node fell silent here */
 	unsigned acknowledged; /* its kernel spoke to them after that */
@@ -27,7 +28,7 @@ static bool counts (const evidence_t *self, const testimony_t *peer, mono_t now,
         evidence_credible_fn *credible, void *arg)
 {
 	return mono_since (now, peer->at) <= EVIDENCE_FRESH_NS && peer->answered_at.ns > self->began_at.ns &&
-	       credible (arg, peer->witness);
+	       credible (arg, peer->witness) >= WITNESS_JUST;
 }
 
 typedef enum { WORD_UNDECIDED, WORD_HEARS, WORD_ACKNOWLEDGED, WORD_REFUSED, WORD_RESET, WORD_SILENT } word_t;
@@ -54,8 +55,11 @@ static count_t count (const evidence_t *self, mono_t now, evidence_credible_fn *
 {
 	count_t ret = { 0 };
 	for (uint32_t i = 0; i < self->n_peers; i++) {
-		if (!counts (self, &self->peers[i], now, credible, arg))
+		if (!counts (self, &self->peers[i], now, credible, arg)) {
+			witness_t witness = credible (arg, self->peers[i].witness);
+			ret.soon += witness == WITNESS_SOON || witness == WITNESS_JUST;
 			continue;
+		}
 		word_t word = word_of (self, &self->peers[i], now);
 		ret.n++;
 		ret.heard_out += mono_since (self->peers[i].at, self->ended_at) >= HEARD_OUT_NS;
@@ -73,6 +77,9 @@ static evidence_means_t weigh_ended (const evidence_t *self, const count_t *coun
 	int64_t since = mono_since (now, self->ended_at);
 	int64_t back = self->interval_ns + EVIDENCE_RETURN_NS;
 	if (since < back || (count->n && (since < EVIDENCE_PEERS_NS || !count->heard_out)))
+		return MEANS_NOTHING;
+	/* What reset their connections too reset this one, perhaps while its process was stopped. */
+	if (count->n == 0 && count->soon && since < EVIDENCE_SOON_NS)
 		return MEANS_NOTHING;
 	if (count->silent && count->silent == count->n) {
 		if (count->silent == 1 && since < EVIDENCE_PEERS_NS + EVIDENCE_ALONE_NS)

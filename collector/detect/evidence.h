@@ -31,6 +31,8 @@ enum { EVIDENCE_PEERS_MAX = 4, EVIDENCE_SIGHTINGS_MAX = EVIDENCE_PEERS_MAX + 2 }
 #define EVIDENCE_PEERS_NS (1300 * NS_PER_MS)
 /* With fewer than three witnesses silence waits so much longer: 3 s in all for who beats every 200 ms. */
 #define EVIDENCE_ALONE_NS (2 * NS_PER_S)
+/* Peers that came back a moment ago, as after a reset of all connections, are waited for so long. */
+#define EVIDENCE_SOON_NS (4 * NS_PER_S)
 /* A connection that ended only after so much silence was given up by the kernel: keepalive and
  * TCP_MAXRT take 19 s and more, a process' end none. */
 #define EVIDENCE_GIVEN_UP_NS (15 * NS_PER_S)
@@ -75,8 +77,10 @@ typedef enum {
 	MEANS_GONE     /* the host is gone, or its network */
 } evidence_means_t;
 
-/* Whether a peer's word can be counted now: it is up, and not starved itself. */
-typedef bool evidence_credible_fn (void *arg, uint32_t witness);
+/* Whether a peer's word can be counted now: it is up, and not starved itself. SOON: it came back a moment ago;
+ * JUST: it is well again, and its next report may still be on its way. */
+typedef enum { WITNESS_NO, WITNESS_SOON, WITNESS_JUST, WITNESS_YES } witness_t;
+typedef witness_t evidence_credible_fn (void *arg, uint32_t witness);
 
 evidence_means_t evidence_weigh (
         const evidence_t *self, mono_t now, evidence_credible_fn *credible, void *arg);

@@ -62,6 +62,10 @@ typedef struct {
 	const char *const *prefixes; /* of topics; none: everything but what is sent on demand */
 	size_t n_prefixes;
 	belfry_client_snapshot_t snapshot;
+	/* "OFFSET" or "JOURNAL:OFFSET": everything journalled from there on comes first, then the stream, without
+	 * hole or repeat, and a hole that the stream leaves is repaired; both endpoints are needed. The id names the
+	 * journal: another one is refused. NULL: the stream as it comes. */
+	const char *from;
 	bool mix_channels;   /* of the snapshot: one of each channel in turn, else channel by channel */
 	int64_t deadline_ns; /* for the join, and for each request; 0: 3 s */
 } belfry_client_options_t;
@@ -72,6 +76,7 @@ typedef struct {
 	const Belfry__V1__Event *event; /* decoded and valid: header and exactly one payload */
 	belfry_client_verified_t verified;
 	bool snapshot;        /* from the snapshot, not from the stream */
+	bool journal;         /* read from the journal */
 	uint64_t offset;      /* in the collector's journal; 0: not journalled */
 	bool late;            /* arrived at the collector more than 5 s after its time */
 	const void *envelope; /* as it came */
@@ -125,6 +130,28 @@ int belfry_client_status (
         belfry_client_t *self, const char *node, Belfry__V1__StatusReply **ret, char *error);
 void belfry_client_status_free (Belfry__V1__StatusReply **status_p);
 
+/* What to read of the journal. Zero, NULL and empty do not filter. */
+typedef struct {
+	uint64_t from, until;        /* offsets, the first and the last; 0: the oldest, the newest */
+	uint64_t since_ns, until_ns; /* by the events' own time, UTC */
+	const char *const *prefixes; /* of topics; any of them */
+	size_t n_prefixes;
+	const char *node;              /* signer or subject */
+	Belfry__V1__Severity severity; /* at least */
+	uint32_t limit;                /* of one page */
+	bool chain;                    /* with what proves it: chain_hash, checkpoints, anchor_hash */
+} belfry_client_query_t;
+
+/* Asks for one page of the journal; the next begins at its next_offset, until it says last. error as in open. 0
+ * with *ret, freed by belfry_client_page_free; -ETIMEDOUT, -EPERM (refused), -EPROTO, -EINVAL, -ENOMEM. */
+int belfry_client_journal (belfry_client_t *self, const belfry_client_query_t *query,
+        Belfry__V1__JournalEvents **ret, char *error);
+void belfry_client_page_free (Belfry__V1__JournalEvents **page_p);
+/* One frame of a page as an event, checked like one of the stream. Borrowed until the next call of anything here.
+ * 0; BELFRY_CLIENT_E_ABSENT: it does not hold (counted in belfry_client_refusals). */
+int belfry_client_frame (
+        belfry_client_t *self, const Belfry__V1__Frame *frame, const belfry_client_event_t **ret);
+
 /* What happened so far. */
 typedef struct {
 	uint64_t received;   /* messages of the stream and the snapshot */
@@ -135,6 +162,9 @@ typedef struct {
 	uint64_t lost;       /* sequences that never came; counted with the empty prefix alone */
 	uint64_t unresolved; /* batches whose catalogue was unknown when asked for */
 	bool loss_known;     /* whether lost can be counted */
+	uint64_t repaired;   /* holes of the stream that were read from the journal (from) */
+	uint64_t unrepaired; /* tries that control did not answer; they are made again */
+	uint64_t gone;       /* offsets that were wanted and are not kept any more */
 } belfry_client_totals_t;
 void belfry_client_totals (const belfry_client_t *self, belfry_client_totals_t *ret);
 

@@ -124,8 +124,13 @@ int belfry_client_open (const belfry_client_options_t *options, belfry_client_t 
 	belfry_client_t *self = r ? NULL : calloc (1, sizeof *self);
 	if (!r)
 		r = self ? client_prepare (self, options, &err) : no_memory (&err);
+	if (!r && options->from)
+		r = client_tape_begin (self, options->from, &err);
 	if (!r && self->stream)
-		r = client_join (self, options->snapshot, options->mix_channels, &err);
+		r = client_join (self, options->from ? BELFRY_CLIENT_SNAPSHOT_NONE : options->snapshot,
+		        options->mix_channels, &err);
+	if (!r && self->tape)
+		r = client_tape_read (self, &err);
 	if (error)
 		memcpy (error, err.text, sizeof err.text);
 	if (r) {
@@ -144,6 +149,8 @@ void belfry_client_close (belfry_client_t **self_p)
 	early_message_close (&self->now);
 	early_destroy (&self->early);
 	client_snapshot_destroy (&self->snapshot);
+	belfry_client_page_free (&self->page);
+	free (self->tape);
 	requests_destroy (&self->requests);
 	keeper_destroy (&self->keeper);
 	if (self->stream)
@@ -164,7 +171,7 @@ void belfry_client_close (belfry_client_t **self_p)
 	*self_p = NULL;
 }
 
-static bool is_wanted (const belfry_client_t *self, span_t topic)
+bool client_is_wanted (const belfry_client_t *self, span_t topic)
 {
 	for (size_t i = 0; i < self->n_prefixes; i++) {
 		size_t size = strlen (self->prefixes[i]);
@@ -193,24 +200,8 @@ static bool is_new (belfry_client_t *self, span_t topic, const Belfry__V1__Event
 	return true;
 }
 
-/* Opens one message into self->event. False when it is none for the caller. */
-static bool take (belfry_client_t *self, span_t topic, span_t envelope, bool from_snapshot)
+void client_event_fill (belfry_client_t *self, span_t topic, span_t envelope, const Belfry__V1__Event *event)
 {
-	const Belfry__V1__Event *event;
-	self->totals.received++;
-	if (intake_open (self->intake, topic, envelope, &event))
-		return false;
-	if (from_snapshot)
-		(void) track_snapshot_event (self->track, topic, event->header);
-	else if (!is_new (self, topic, event))
-		return false;
-	/* Without memory its values stay nameless until it comes again. */
-	if (event->payload_case == BELFRY__V1__EVENT__PAYLOAD_CATALOGUE)
-		(void) client_catalogues_put (self->catalogues, event->header->node, event->catalogue);
-	if (!is_wanted (self, topic)) {
-		self->totals.outside++;
-		return false;
-	}
 	memcpy (self->topic, topic.data, topic.size);
 	self->topic[topic.size] = '\0';
 	self->event = (belfry_client_event_t){
@@ -219,10 +210,45 @@ static bool take (belfry_client_t *self, span_t topic, span_t envelope, bool fro
 		.verified = self->keyring ? BELFRY_CLIENT_VERIFIED_MAC
 		            : self->curve ? BELFRY_CLIENT_VERIFIED_COLLECTOR
 		                          : BELFRY_CLIENT_VERIFIED_NO,
-		.snapshot = from_snapshot,
 		.envelope = envelope.data,
 		.envelope_size = envelope.size,
 	};
+}
+
+/* Where a message comes from; one with a mark that the tape took is not looked at by the track. */
+typedef enum { FROM_STREAM, FROM_SNAPSHOT, FROM_TAPE } source_t;
+
+static void beat_take (belfry_client_t *self, const Belfry__V1__Heartbeat *beat)
+{
+	for (size_t i = 0; i < beat->n_offsets; i++) {
+		channel_t channel;
+		if (channel_parse (span_str (beat->offsets[i]->channel), &channel) == 0)
+			tape_beat (self->tape, channel, beat->offsets[i]->offset, self->heard);
+	}
+}
+
+/* Opens one message into self->event. False when it is none for the caller. */
+static bool take (belfry_client_t *self, span_t topic, span_t envelope, source_t source)
+{
+	const Belfry__V1__Event *event;
+	self->totals.received++;
+	if (intake_open (self->intake, topic, envelope, &event))
+		return false;
+	if (source == FROM_SNAPSHOT)
+		(void) track_snapshot_event (self->track, topic, event->header);
+	else if (source == FROM_STREAM && !is_new (self, topic, event))
+		return false;
+	if (self->tape && event->payload_case == BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT)
+		beat_take (self, event->heartbeat);
+	/* Without memory its values stay nameless until it comes again. */
+	if (event->payload_case == BELFRY__V1__EVENT__PAYLOAD_CATALOGUE)
+		(void) client_catalogues_put (self->catalogues, event->header->node, event->catalogue);
+	if (!client_is_wanted (self, topic)) {
+		self->totals.outside++;
+		return false;
+	}
+	client_event_fill (self, topic, envelope, event);
+	self->event.snapshot = source == FROM_SNAPSHOT;
 	self->totals.delivered++;
 	return true;
 }
@@ -230,27 +256,50 @@ static bool take (belfry_client_t *self, span_t topic, span_t envelope, bool fro
 static bool take_snapshot_frame (belfry_client_t *self)
 {
 	const Belfry__V1__Frame *frame = client_snapshot_frame (self->snapshot, self->snapshot_at++);
-	if (!take (self, span_str (frame->topic), span_of (frame->envelope.data, frame->envelope.len), true))
+	if (!take (self, span_str (frame->topic), span_of (frame->envelope.data, frame->envelope.len),
+	            FROM_SNAPSHOT))
 		return false;
 	self->event.offset = frame->offset;
 	return true;
 }
 
+/* What the tape says of a marked message. False: it is not to be handed out now. */
+static bool tape_takes (belfry_client_t *self, const mark_t *mark)
+{
+	span_t topic = frame_bytes (&self->now.frames[0]);
+	const char *slash = memchr (topic.data, '/', topic.size);
+	channel_t channel;
+	if (!slash ||
+	        channel_parse (span_of (topic.data, (size_t) (slash - (const char *) topic.data)), &channel))
+		return true;
+	switch (tape_mark (self->tape, channel, mark)) {
+	case TAPE_NEW:
+		return true;
+	case TAPE_REPLACED:
+		/* Another history: from its beginning on, since nothing of it was seen. */
+		tape_begin (self->tape, self->tape->wanted, 1);
+		return false;
+	default:
+		return false;
+	}
+}
+
 static bool take_message (belfry_client_t *self)
 {
-	uint64_t offset = 0;
-	bool late = false;
-	bool fits = self->now.n == 2 ||
-	            (self->now.n == 3 && !intake_mark (frame_bytes (&self->now.frames[2]), &offset, &late));
-	if (!fits) {
+	mark_t mark = { .offset = 0 };
+	bool marked = self->now.n == 3;
+	if (self->now.n != 2 && !(marked && mark_parse (frame_bytes (&self->now.frames[2]), &mark))) {
 		self->totals.received++;
 		intake_refuse (self->intake, REFUSAL_FRAMES);
 		return false;
 	}
-	if (!take (self, frame_bytes (&self->now.frames[0]), frame_bytes (&self->now.frames[1]), false))
+	if (marked && self->tape && !tape_takes (self, &mark))
 		return false;
-	self->event.offset = offset;
-	self->event.late = late;
+	if (!take (self, frame_bytes (&self->now.frames[0]), frame_bytes (&self->now.frames[1]),
+	            marked && self->tape ? FROM_TAPE : FROM_STREAM))
+		return false;
+	self->event.offset = mark.offset;
+	self->event.late = mark.late;
 	return true;
 }
 
@@ -258,6 +307,8 @@ static bool take_message (belfry_client_t *self)
 static int next_message (belfry_client_t *self, bool *ret_taken)
 {
 	early_message_close (&self->now);
+	if (self->tape && client_tape_next (self, ret_taken))
+		return 0;
 	if (self->snapshot) {
 		if (self->snapshot_at < client_snapshot_count (self->snapshot)) {
 			*ret_taken = take_snapshot_frame (self);
@@ -412,7 +463,10 @@ void belfry_client_totals (const belfry_client_t *self, belfry_client_totals_t *
 	for (refusal_t reason = REFUSAL_NONE + 1; reason < REFUSAL_COUNT; reason++)
 		ret->refused += intake_refused (self->intake, reason);
 	ret->loss_known = self->stream && client_wants_all (self);
+	/* With a tape nothing journalled is lost, and volatile events alone would be counted wrongly. */
+	ret->loss_known = ret->loss_known && !self->tape;
 	ret->lost = ret->loss_known ? track_lost (self->track) : 0;
+	ret->repaired = self->tape ? self->tape->repairs : 0;
 }
 
 size_t belfry_client_refusals (const belfry_client_t *self, belfry_client_refusal_t *out, size_t max)

@@ -9,6 +9,7 @@
 #include "client/intake.h"
 #include "client/request.h"
 #include "client/snapshot.h"
+#include "client/tape.h"
 #include "client/track.h"
 #include "net/keeper.h"
 #include "wire/curve_key.h"
@@ -32,9 +33,13 @@ struct belfry_client {
 
 	client_snapshot_t *snapshot; /* until its last event was handed out */
 	size_t snapshot_at;
-	early_t *early;      /* what the stream brought before the snapshot was there */
-	early_message_t now; /* what event points into */
-	mono_t heard;        /* when the stream last brought anything */
+	early_t *early;                  /* what the stream brought before the snapshot was there */
+	early_message_t now;             /* what event points into */
+	tape_t *tape;                    /* NULL: the stream as it comes */
+	Belfry__V1__JournalEvents *page; /* of the journal, under way */
+	size_t page_at;
+	mono_t again; /* when the journal is asked again */
+	mono_t heard; /* when the stream last brought anything */
 
 	belfry_client_event_t event;
 	char topic[TOPIC_SIZE_MAX + 1];
@@ -48,6 +53,16 @@ int client_join (belfry_client_t *self, belfry_client_snapshot_t snapshot, bool 
 
 /* Takes what the stream has into the early queue. Returns how many. */
 size_t client_collect (belfry_client_t *self);
+
+/* Fills self->event. */
+void client_event_fill (belfry_client_t *self, span_t topic, span_t envelope, const Belfry__V1__Event *event);
+bool client_is_wanted (const belfry_client_t *self, span_t topic);
+
+/* The tape (journal.c): begins with the first page, which may be refused; gives what is to be read. False when
+ * nothing is, or nothing could be had now. */
+int client_tape_begin (belfry_client_t *self, const char *from, err_t *err);
+int client_tape_read (belfry_client_t *self, err_t *err);
+bool client_tape_next (belfry_client_t *self, bool *ret_taken);
 
 /* Whether everything is wanted: then what is missing was lost. */
 bool client_wants_all (const belfry_client_t *self);

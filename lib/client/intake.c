@@ -1,6 +1,5 @@
 #include "client/intake.h"
 
-#include "belfry/v1/envelope.pb-c.h"
 #include "wire/arena.h"
 #include "wire/decode.h"
 #include "wire/describe.h"
@@ -102,15 +101,4 @@ refusal_t intake_refuse (intake_t *self, refusal_t reason)
 uint64_t intake_refused (const intake_t *self, refusal_t reason)
 {
 	return self->refused[reason];
-}
-
-refusal_t intake_mark (span_t bytes, uint64_t *ret_offset, bool *ret_late)
-{
-	Belfry__V1__Mark *mark = belfry__v1__mark__unpack (NULL, bytes.size, bytes.data);
-	if (!mark)
-		return REFUSAL_FRAMES;
-	*ret_offset = mark->offset;
-	*ret_late = mark->late;
-	belfry__v1__mark__free_unpacked (mark, NULL);
-	return REFUSAL_NONE;
 }

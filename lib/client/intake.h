@@ -28,7 +28,4 @@ refusal_t intake_refuse (intake_t *self, refusal_t reason);
 /* How often, of one reason below REFUSAL_COUNT. */
 uint64_t intake_refused (const intake_t *self, refusal_t reason);
 
-/* What the collector's mark says of a journalled event: REFUSAL_NONE, or FRAMES (not counted). */
-refusal_t intake_mark (span_t bytes, uint64_t *ret_offset, bool *ret_late);
-
 #endif

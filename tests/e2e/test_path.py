@@ -77,20 +77,20 @@ class Path(Case):
         self.assertIsNone(self.fabric.programs["n1"].poll())
 
     def test_a_python_subscriber_verifies_and_decodes_everything(self):
-        from belfry.v1 import common_pb2, event_pb2
+        from belfry.v1 import common_pb2, envelope_pb2, event_pb2
 
         self.fabric.collector()
         tap = subscriber(self.fabric.stream_out)
         self.addCleanup(tap.close)
         self.fabric.agent("n1").agent("n2")
         secret = belfry_wire.read_keyring(self.fabric.keyring)[1, None]
-        seen, catalogues, sequences = {}, {}, {}
+        seen, catalogues, sequences, offsets = {}, {}, {}, {}
         end = time.monotonic() + harness.PATIENCE
         wanted = {"system", "health", "metrics", "lifecycle", "fabric", "alerts"}
         while time.monotonic() < end and not (wanted <= {k[0] for k in seen} and sum(seen.values()) > 150):
             if not tap.poll(1000):
                 continue
-            topic, envelope, *mark = tap.recv_multipart()
+            topic, envelope, *marks = tap.recv_multipart()
             version, epoch, body, mac = split_envelope(envelope)
             self.assertEqual((version, epoch), (1, 1))
             channel, token, cluster, node, source, tail = topic.decode("ascii").split("/")
@@ -104,10 +104,17 @@ class Path(Case):
             self.assertIsNotNone(payload)
             self.assertEqual(event.UnknownFields().__len__() if hasattr(event, "UnknownFields") else 0, 0)
             delivery = getattr(header, "class")
-            self.assertEqual(len(mark), int(delivery == common_pb2.DELIVERY_CLASS_DURABLE), topic)
             if delivery in (common_pb2.DELIVERY_CLASS_VOLATILE, common_pb2.DELIVERY_CLASS_DURABLE) and channel != "fabric":
                 track = sequences.setdefault((node, header.incarnation, delivery), [])
                 track.append(header.sequence)
+            self.assertEqual(len(marks), delivery == common_pb2.DELIVERY_CLASS_DURABLE, topic)
+            for mark in map(envelope_pb2.Mark.FromString, marks):
+                self.assertEqual(len(mark.journal), 16)
+                if offsets:  # the first may have gone before this tap came
+                    self.assertEqual(mark.offset, max(offsets.values()) + 1)
+                if channel in offsets:
+                    self.assertEqual(mark.previous_in_channel, offsets[channel], topic)
+                offsets[channel] = mark.offset
             if payload == "catalogue":
                 catalogues[event.catalogue.hash] = event.catalogue
             if payload == "metric_batch" and event.metric_batch.values and event.metric_batch.catalogue_hash in catalogues:
@@ -116,6 +123,7 @@ class Path(Case):
                 seen["resolved", len(series)] = seen.get(("resolved", len(series)), 0) + 1
             seen[channel, payload] = seen.get((channel, payload), 0) + 1
         self.assertLessEqual(wanted, {k[0] for k in seen}, seen)
+        self.assertGreater(sum(offsets.values()), 3)
         self.assertTrue(any(k[0] == "resolved" and k[1] >= 200 for k in seen), seen)
         for track, numbers in sequences.items():
             self.assertEqual(numbers, sorted(set(numbers)), track)

@@ -215,7 +215,7 @@ static void on_advanced (void *context, uint64_t life)
 	disk_advance (self, self->at_least);
 	self->at_least = 0;
 	self->sealed_volatile = self->sealed_durable = 0;
-	outbox_set_incarnation (self->outbox, self->incarnation, self->boot_nonce, now_of (self).mono, 0);
+	outbox_set_incarnation (self->outbox, self->incarnation, self->boot_nonce, now_of (self).mono);
 	sim_trace (
 	        sim_of (self), "%s goes on as incarnation %" PRIu64, self->process.name, self->incarnation);
 	session_greet (&self->session, now_of (self).mono);

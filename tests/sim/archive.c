@@ -300,7 +300,7 @@ static int page_put (void *arg, const journal_entry_t *entry)
 
 void archive_page (const archive_t *self, const core_reading_t *asked, core_page_t *ret)
 {
-	enum { MAX = 16 };
+	enum { MAX = CORE_PAGE_CHECKPOINTS };
 	*ret = (core_page_t){ .n = 0 };
 	archive_figures (self, &ret->figures);
 	archive_read (self, &asked->query, page_put, ret, &ret->next, &ret->last);

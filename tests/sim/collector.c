@@ -1,21 +1,16 @@
 /* The shell. A tick may come before or after what has waited in the connections meanwhile, as in a poll loop;
  * what the connections bring comes one by one. */
 
-#include "collector.h"
+#include "collector_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "collector/core.h"
 #include "agent.h"
-#include "archive.h"
 #include "conf/errors.h"
-#include "conf/rule.h"
 #include "hostile.h"
 #include "judge.h"
 #include "wire/control.h"
-
-enum { CONNS_MAX = 256, PREFIXES_MAX = 64, IDENTITY_SIZE = 5 };
 
 #define TICK_NS (20 * NS_PER_MS)
 /* How long a disk takes, well and ailing. */
@@ -27,68 +22,9 @@ enum { CONNS_MAX = 256, PREFIXES_MAX = 64, IDENTITY_SIZE = 5 };
 static const char *const prefixes[] = { "system/", "health/", "metrics/", "lifecycle/", "alerts/", "audit/",
 	"security/", "logging/info/", "logging/warning/", "logging/error/", "logging/critical/", "fabric/" };
 
-/* One connection of a subscriber or of a control peer. */
-typedef struct {
-	conn_t *conn;
-	uint8_t identity[IDENTITY_SIZE];
-	char subscriptions[PREFIXES_MAX][TOPIC_SIZE_MAX + 1];
-	size_t n;
-} peer_conn_t;
-
-/* A reading under way. */
-typedef struct reading {
-	struct reading *next;
-	collector_t *self;
-	uint8_t peer[IDENTITY_SIZE];
-	uint64_t id;
-	bool chain;
-	core_page_t page;
-} reading_t;
-
-struct collector {
-	world_t *world;
-	host_t host;
-	process_t process;
-	path_t path;
-	rule_set_t *rules;
-	core_t *core;
-	model_t *model;
-	uint64_t incarnation, runs, ticks, identities;
-	int64_t steady_since, paused_at;
-	conn_t *streams[CONNS_MAX];
-	size_t n_streams;
-	peer_conn_t *controls[CONNS_MAX], *outlets[CONNS_MAX];
-	size_t n_controls, n_outlets;
-	char wanted[PREFIXES_MAX][TOPIC_SIZE_MAX + 1]; /* on demand, carried to the agents */
-	size_t n_wanted;
-	/* The answer to what the simulator itself asks, and to the Hello under way. */
-	Belfry__V1__Control *answer;
-	bool snapshot, hello;
-	bool hello_answered, hello_accepted;
-	uint64_t hello_next;
-	/* The journal, and the commit under way. */
-	archive_t *archive;
-	reading_t *readings;
-	journal_batch_t *batch;
-	uint64_t commits; /* only the newest counts */
-	int64_t slow_until;
-	uint64_t out; /* the newest offset that went out in this run */
-};
-
 static const char viewer[] = "\0view";
 
-static moment_t now_of (const collector_t *self)
-{
-	return host_moment (self->world->sim, &self->host);
-}
-
 /* The core's port. */
-
-static bool prefixed (span_t topic, const char *prefix)
-{
-	size_t size = strlen (prefix);
-	return size <= topic.size && memcmp (prefix, topic.data, size) == 0;
-}
 
 static void forward (collector_t *self, span_t topic, span_t envelope, span_t mark)
 {
@@ -244,6 +180,24 @@ static void answer_take (collector_t *self, span_t bytes)
 	self->answer = control;
 }
 
+/* What an agent is told to be in the journal is there. */
+static void ack_check (collector_t *self, const conn_t *conn, span_t bytes)
+{
+	const world_t *world = self->world;
+	Belfry__V1__Control *control = NULL;
+	bool is_signed;
+	uint32_t node = 0;
+	while (node < world->options.nodes && world->agents[node]->control != conn &&
+	        !(world->clones[node] && world->clones[node]->control == conn))
+		node++;
+	if (node == world->options.nodes ||
+	        control_unpack (bytes.data, bytes.size, NULL, &control, &is_signed))
+		return;
+	if (control->body_case == BELFRY__V1__CONTROL__BODY_ACK)
+		model_acknowledged (self->model, self->archive, node, control->ack);
+	belfry__v1__control__free_unpacked (control, NULL);
+}
+
 static void port_control (void *arg, span_t peer, span_t bytes)
 {
 	collector_t *self = arg;
@@ -254,6 +208,7 @@ static void port_control (void *arg, span_t peer, span_t bytes)
 		return;
 	for (size_t i = 0; i < self->n_controls; i++) {
 		if (span_equal (peer, span_of (self->controls[i]->identity, IDENTITY_SIZE))) {
+			ack_check (self, self->controls[i]->conn, bytes);
 			if (!conn_send (self->controls[i]->conn, NET_TO_CLIENT, &bytes, 1))
 				core_dropped (self->core, CORE_DROP_CONTROL);
 			return;
@@ -314,24 +269,14 @@ static void on_stream (void *context, conn_t *conn, int descriptor, const span_t
 	core_flush (self->core, now_of (self));
 }
 
-static void subscribe (conn_t *conn, char first, const char *prefix)
-{
-	char bytes[TOPIC_SIZE_MAX + 2];
-	size_t size = strlen (prefix);
-	bytes[0] = first;
-	memcpy (bytes + 1, prefix, size);
-	span_t part = span_of (bytes, size + 1);
-	conn_send (conn, NET_TO_CLIENT, &part, 1);
-}
-
 static void on_stream_opened (void *context, conn_t *conn)
 {
 	collector_t *self = context;
 	self->streams[self->n_streams++] = conn;
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-		subscribe (conn, 1, prefixes[i]);
+		collector_subscribe (conn, 1, prefixes[i]);
 	for (size_t i = 0; i < self->n_wanted; i++)
-		subscribe (conn, 1, self->wanted[i]);
+		collector_subscribe (conn, 1, self->wanted[i]);
 }
 
 static void on_stream_closed (void *context, conn_t *conn, int descriptor)
@@ -352,172 +297,6 @@ end_t collector_stream_end (collector_t *self)
 	return (end_t){ self, on_stream_opened, on_stream_closed, on_stream };
 }
 
-/* Peers. */
-
-static peer_conn_t *peer_find (peer_conn_t *const *peers, size_t n, const conn_t *conn)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (peers[i]->conn == conn)
-			return peers[i];
-	}
-	return NULL;
-}
-
-static void peer_add (collector_t *self, peer_conn_t **peers, size_t *n, conn_t *conn)
-{
-	peer_conn_t *peer = sim_alloc (sizeof *peer);
-	uint64_t number = ++self->identities;
-	peer->conn = conn;
-	for (size_t i = 1; i < IDENTITY_SIZE; i++)
-		peer->identity[i] = (uint8_t) (number >> (8 * (i - 1)));
-	peers[(*n)++] = peer;
-}
-
-static void peer_remove (peer_conn_t **peers, size_t *n, const conn_t *conn)
-{
-	for (size_t i = 0; i < *n; i++) {
-		if (peers[i]->conn == conn) {
-			free (peers[i]);
-			peers[i] = peers[--*n];
-			return;
-		}
-	}
-}
-
-/* Control. */
-
-/* A Hello that nobody forged, or NULL: the collector is to see the same. The caller frees it. */
-static Belfry__V1__Control *hello_of (const collector_t *self, span_t bytes)
-{
-	Belfry__V1__Control *control = NULL;
-	bool is_signed;
-	if (control_unpack (bytes.data, bytes.size, NULL, &control, &is_signed))
-		return NULL;
-	if (control->body_case == BELFRY__V1__CONTROL__BODY_HELLO &&
-	        control_verify (bytes.data, bytes.size, CONTROL_TO_COLLECTOR, self->world->keyring,
-	                control->key_epoch, span_str (control->node)) == REFUSAL_NONE)
-		return control;
-	belfry__v1__control__free_unpacked (control, NULL);
-	return NULL;
-}
-
-static void on_control (void *context, conn_t *conn, int descriptor, const span_t *parts, size_t n)
-{
-	collector_t *self = context;
-	(void) descriptor;
-	(void) n;
-	const peer_conn_t *peer = peer_find (self->controls, self->n_controls, conn);
-	uint8_t gone[IDENTITY_SIZE] = { 0xff };
-	span_t identity = span_of (peer ? peer->identity : gone, IDENTITY_SIZE);
-	Belfry__V1__Control *hello = hello_of (self, parts[0]);
-	if (self->world->hostile)
-		hostile_saw_control (self->world->hostile, parts[0]);
-	self->hello = hello != NULL;
-	self->hello_answered = false;
-	core_control (
-	        self->core, &(core_peer_t){ .identity = identity, .name = "" }, parts[0], now_of (self));
-	self->hello = false;
-	core_flush (self->core, now_of (self));
-	if (hello) {
-		if (!self->hello_answered)
-			sim_fail (self->world->sim, "every Hello is answered", "%s got no Welcome",
-			        hello->node);
-		else
-			model_hello (self->model, ledger_node (self->world->ledger, hello->node),
-			        hello->hello->incarnation, hello->hello->boot_nonce, self->hello_accepted,
-			        self->hello_next);
-		belfry__v1__control__free_unpacked (hello, NULL);
-	}
-}
-
-static void on_control_opened (void *context, conn_t *conn)
-{
-	collector_t *self = context;
-	peer_add (self, self->controls, &self->n_controls, conn);
-}
-
-static void on_control_closed (void *context, conn_t *conn, int descriptor)
-{
-	collector_t *self = context;
-	(void) descriptor;
-	peer_remove (self->controls, &self->n_controls, conn);
-}
-
-end_t collector_control_end (collector_t *self)
-{
-	return (end_t){ self, on_control_opened, on_control_closed, on_control };
-}
-
-/* The outlet. */
-
-static void want (collector_t *self, const char *prefix, bool on)
-{
-	if (!prefixed (span_str (prefix), "diagnostics/") && !prefixed (span_str (prefix), "logging/debug/"))
-		return;
-	size_t at = 0;
-	while (at < self->n_wanted && strcmp (self->wanted[at], prefix) != 0)
-		at++;
-	if (on == (at < self->n_wanted) || (on && at == PREFIXES_MAX))
-		return;
-	for (size_t i = 0; i < self->n_streams; i++)
-		subscribe (self->streams[i], on, prefix);
-	if (on)
-		memcpy (self->wanted[self->n_wanted++], prefix, strlen (prefix) + 1);
-	else
-		memcpy (self->wanted[at], self->wanted[--self->n_wanted], sizeof self->wanted[0]);
-}
-
-static void peer_subscribe (collector_t *self, peer_conn_t *peer, const char *prefix, bool on)
-{
-	size_t at = 0;
-	while (at < peer->n && strcmp (peer->subscriptions[at], prefix) != 0)
-		at++;
-	if (on == (at < peer->n) || (on && at == PREFIXES_MAX))
-		return;
-	if (on)
-		memcpy (peer->subscriptions[peer->n++], prefix, strlen (prefix) + 1);
-	else
-		memmove (peer->subscriptions[at], peer->subscriptions[--peer->n],
-		        sizeof peer->subscriptions[0]);
-	want (self, prefix, on);
-}
-
-static void on_outlet (void *context, conn_t *conn, int descriptor, const span_t *parts, size_t n)
-{
-	collector_t *self = context;
-	(void) descriptor;
-	(void) n;
-	peer_conn_t *peer = peer_find (self->outlets, self->n_outlets, conn);
-	const char *bytes = parts[0].data;
-	char prefix[TOPIC_SIZE_MAX + 1];
-	if (!peer || parts[0].size == 0 || parts[0].size > TOPIC_SIZE_MAX)
-		return;
-	memcpy (prefix, bytes + 1, parts[0].size - 1);
-	prefix[parts[0].size - 1] = '\0';
-	peer_subscribe (self, peer, prefix, bytes[0] == 1);
-}
-
-static void on_outlet_opened (void *context, conn_t *conn)
-{
-	collector_t *self = context;
-	peer_add (self, self->outlets, &self->n_outlets, conn);
-}
-
-static void on_outlet_closed (void *context, conn_t *conn, int descriptor)
-{
-	collector_t *self = context;
-	(void) descriptor;
-	peer_conn_t *peer = peer_find (self->outlets, self->n_outlets, conn);
-	for (size_t i = 0; peer && i < peer->n; i++)
-		want (self, peer->subscriptions[i], false);
-	peer_remove (self->outlets, &self->n_outlets, conn);
-}
-
-end_t collector_outlet_end (collector_t *self)
-{
-	return (end_t){ self, on_outlet_opened, on_outlet_closed, on_outlet };
-}
-
 /* Life. */
 
 static void on_tick (void *context, uint64_t tick)
@@ -529,6 +308,12 @@ static void on_tick (void *context, uint64_t tick)
 	core_tick (self->core, now_of (self));
 	core_flush (self->core, now_of (self));
 	sim_after (sim, TICK_NS + sim_between (sim, 0, NS_PER_MS), on_tick, self, self->ticks);
+}
+
+static void on_restore (void *arg, const char *key, span_t value)
+{
+	collector_t *self = arg;
+	core_restore (self->core, key, value);
 }
 
 collector_t *collector_new (world_t *world)
@@ -568,17 +353,14 @@ void collector_start (collector_t *self)
 	self->process.alive = true;
 	self->process.stopped = false;
 	self->runs++;
-	self->steady_since = sim_now (sim);
+	self->steady_since = self->began_at = sim_now (sim);
 	self->model = model_new (sim, self->world->ledger);
-	judge_run_begin (self->world->judge);
-	/* This release keeps no marks over a restart: what is used up passes once more, and even brings the
-	 * dead back. Storms show it. */
-	if (self->world->hostile && self->world->options.faults != FAULTS_STORM)
-		hostile_forget (self->world->hostile);
+	model_restore (self->model, self->archive);
 	if (core_new (&options, &port, now_of (self), &self->core, &err)) {
 		sim_fail (sim, "the collector starts", "%s", err.text);
 		return;
 	}
+	archive_restore (self->archive, on_restore, self);
 	core_started (self->core, now_of (self));
 	core_flush (self->core, now_of (self));
 	sim_after (sim, 0, on_tick, self, ++self->ticks);
@@ -594,8 +376,18 @@ void collector_kill (collector_t *self)
 	self->ticks++;
 	/* What the disk had in hand it took, or not: nobody heard. */
 	checkpoint_t checkpoint;
+	uint64_t before = archive_count (self->archive);
 	if (self->batch && sim_chance (self->world->sim, 1, 2))
 		commit (self, now_of (self), &checkpoint);
+	/* What it took was said, to whoever reads it. */
+	for (uint64_t offset = before + 1; offset <= archive_count (self->archive); offset++) {
+		archive_record_t record;
+		archive_at (self->archive, offset, &record);
+		if (prefixed (span_str (record.node), "collector.")) {
+			model_published (self->model, record.topic, record.envelope, true);
+			judge_published (self->world->judge, record.envelope);
+		}
+	}
 	self->batch = NULL;
 	self->commits++;
 	net_killed (self->world->net, &self->process);
@@ -643,6 +435,12 @@ void collector_resume (collector_t *self)
 	self->steady_since = sim_now (sim);
 	net_resumed (self->world->net, &self->process);
 	sim_after (sim, sim_between (sim, 0, NS_PER_MS), on_tick, self, ++self->ticks);
+}
+
+void collector_slow (collector_t *self, int64_t until_ns)
+{
+	if (self->slow_until < until_ns)
+		self->slow_until = until_ns;
 }
 
 void collector_destroy (collector_t **self_p)
@@ -696,6 +494,15 @@ model_t *collector_model (const collector_t *self)
 uint64_t collector_runs (const collector_t *self)
 {
 	return self->runs;
+}
+void collector_end_check (collector_t *self)
+{
+	if (self->model && !self->batch)
+		model_journalled (self->model, self->archive);
+}
+int64_t collector_began_at (const collector_t *self)
+{
+	return self->began_at;
 }
 bool collector_commits (const collector_t *self)
 {

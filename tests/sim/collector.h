@@ -24,6 +24,8 @@ void collector_kill (collector_t *self);
 void collector_stop (collector_t *self); /* with its farewell */
 void collector_pause (collector_t *self);
 void collector_resume (collector_t *self);
+/* Its disk takes hundreds of milliseconds for a commit until then. */
+void collector_slow (collector_t *self, int64_t until_ns);
 
 /* Since when it runs without a pause; INT64_MAX while it does not. */
 int64_t collector_steady_since (const collector_t *self);
@@ -32,6 +34,10 @@ int64_t collector_paused_at (const collector_t *self);
 /* Of the present run; NULL while there is none. */
 model_t *collector_model (const collector_t *self);
 uint64_t collector_runs (const collector_t *self);
+/* Everything is over: whether its journal has what it took in. Not while a commit is under way. */
+void collector_end_check (collector_t *self);
+/* When its present run began. */
+int64_t collector_began_at (const collector_t *self);
 /* Whether a commit is under way: what was decided may not be out yet. */
 bool collector_commits (const collector_t *self);
 

@@ -190,7 +190,9 @@ static void slow (world_t *world, agent_t *agent, int64_t lasts)
 	int64_t before = agent->path.latency_ns;
 	if (before >= 10 * NS_PER_MS)
 		return;
-	int64_t most = world->options.faults == FAULTS_STORM ? 600 * NS_PER_MS : 30 * NS_PER_MS;
+	/* Who is alone with the collector, and takes longer to come back than it waits, is called down. */
+	bool storm = world->options.faults == FAULTS_STORM && world->options.nodes > 3;
+	int64_t most = storm ? 600 * NS_PER_MS : 30 * NS_PER_MS;
 	agent->path.latency_ns = sim_between (world->sim, 10 * NS_PER_MS, most);
 	sim_trace (world->sim, "the way to %s takes %.0f ms", agent->name,
 	        (double) agent->path.latency_ns / 1e6);
@@ -293,6 +295,14 @@ static void collector_freeze (world_t *world, agent_t *agent, int64_t lasts)
 	sim_after (world->sim, lasts, on_collector_resume, world, collector_runs (world->collector));
 }
 
+static void collector_disk (world_t *world, agent_t *agent, int64_t lasts)
+{
+	(void) agent;
+	sim_trace (world->sim, "the collector's disk is slow");
+	world_disturb (world, -1, end_of (world, lasts + AFTER_NS));
+	collector_slow (world->collector, end_of (world, lasts));
+}
+
 static void cut_all (world_t *world, agent_t *agent, int64_t lasts)
 {
 	(void) agent;
@@ -337,6 +347,7 @@ static const fault_t faults[] = {
 	{ clone, { 0, 0, 2, 2 } },
 	{ collector_die, { 0, 1, 3, 3 } },
 	{ collector_freeze, { 0, 2, 3, 3 } },
+	{ collector_disk, { 0, 1, 2, 2 } },
 	{ cut_all, { 0, 0, 0, 2 } },
 	{ subscriber_disturb, { 0, 3, 4, 4 } },
 };

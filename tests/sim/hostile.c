@@ -13,7 +13,6 @@ enum { KEPT_MAX = 256, CONTROL_KEPT_MAX = 32, HELD_MAX = 16 };
 typedef struct {
 	uint8_t *bytes;
 	size_t sizes[2];
-	bool stale; /* held, and to be forgotten */
 } kept_t;
 
 struct hostile {
@@ -72,11 +71,9 @@ static void on_release (void *context, uint64_t at)
 {
 	hostile_t *self = context;
 	kept_t *held = &self->held[at];
-	if (!held->stale)
-		send (self, span_of (held->bytes, held->sizes[0]),
-		        span_of (held->bytes + held->sizes[0], held->sizes[1]));
+	send (self, span_of (held->bytes, held->sizes[0]),
+	        span_of (held->bytes + held->sizes[0], held->sizes[1]));
 	held->sizes[0] = 0;
-	held->stale = false;
 }
 
 bool hostile_holds (hostile_t *self, span_t topic, span_t envelope)
@@ -357,13 +354,6 @@ void hostile_destroy (hostile_t **self_p)
 conn_t *hostile_stream (const hostile_t *self)
 {
 	return self->stream;
-}
-
-void hostile_forget (hostile_t *self)
-{
-	self->seen = self->seen_controls = 0;
-	for (size_t i = 0; i < HELD_MAX; i++)
-		self->held[i].stale = self->held[i].sizes[0] != 0;
 }
 
 uint64_t hostile_attempts (const hostile_t *self)

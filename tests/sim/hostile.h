@@ -17,8 +17,6 @@ bool hostile_holds (hostile_t *self, span_t topic, span_t envelope);
 void hostile_saw_stream (hostile_t *self, span_t topic, span_t envelope);
 void hostile_saw_control (hostile_t *self, span_t bytes);
 conn_t *hostile_stream (const hostile_t *self);
-/* What he kept so far is gone. */
-void hostile_forget (hostile_t *self);
 uint64_t hostile_attempts (const hostile_t *self);
 
 #endif

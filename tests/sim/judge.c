@@ -23,6 +23,9 @@
 /* An alert follows its cause within a tick. */
 #define ALERT_NS NS_PER_S
 
+/* A collector that began again waits so long for who was well (DETECTOR_SETTLE_NS and patience). */
+#define UNHEARD_NS (20 * NS_PER_S)
+
 enum { ALERTS_MAX = 1024 };
 
 typedef struct {
@@ -32,8 +35,9 @@ typedef struct {
 } node_view_t;
 
 typedef struct {
-	char fingerprint[80], name[64], node[TOPIC_NODE_MAX + 1];
+	char fingerprint[80], name[64], node[TOPIC_NODE_MAX + 1], inhibited_by[80];
 	Belfry__V1__AlertState state;
+	uint32_t repeats;
 	int64_t since;
 } alert_view_t;
 
@@ -51,6 +55,8 @@ judge_t *judge_new (world_t *world)
 {
 	judge_t *self = sim_alloc (sizeof *self);
 	self->world = world;
+	for (size_t i = 0; i < WORLD_NODES_MAX; i++)
+		self->nodes[i].state = BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN;
 	if (arena_new (ARENA_FIRST_DEFAULT, ARENA_CAP_DEFAULT, &self->arena))
 		abort ();
 	return self;
@@ -63,14 +69,6 @@ void judge_destroy (judge_t **self_p)
 	arena_destroy (&(*self_p)->arena);
 	free (*self_p);
 	*self_p = NULL;
-}
-
-void judge_run_begin (judge_t *self)
-{
-	memset (self->nodes, 0, sizeof self->nodes);
-	for (size_t i = 0; i < WORLD_NODES_MAX; i++)
-		self->nodes[i].state = BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN;
-	self->n_alerts = 0;
 }
 
 static const char *state_text (Belfry__V1__NodeState state, char text[ENUM_TEXT_MAX])
@@ -196,7 +194,13 @@ static void took_alert (judge_t *self, const Belfry__V1__Event *event)
 	if (view->state == BELFRY__V1__ALERT_STATE__ALERT_STATE_RESOLVED &&
 	        alert->state == BELFRY__V1__ALERT_STATE__ALERT_STATE_RESOLVED)
 		sim_fail (sim, "an alert resolves once", "%s %s", alert->name, alert->node);
+	/* Over a restart of the collector too. */
+	if (view->state == alert->state && alert->repeats <= view->repeats &&
+	        strcmp (view->inhibited_by, alert->inhibited_by) == 0)
+		sim_fail (sim, "nothing is said twice of an alert", "%s %s", alert->name, alert->node);
 	view->state = alert->state;
+	view->repeats = alert->repeats;
+	snprintf (view->inhibited_by, sizeof view->inhibited_by, "%s", alert->inhibited_by);
 	view->since = sim_now (sim);
 	if (!is_node_down (view) || alert->state != BELFRY__V1__ALERT_STATE__ALERT_STATE_FIRING)
 		return;
@@ -365,7 +369,13 @@ void judge_status (judge_t *self, const Belfry__V1__StatusReply *status)
 		return;
 	for (size_t i = 0; i < status->n_nodes; i++) {
 		uint32_t index = ledger_node (self->world->ledger, status->nodes[i]->name);
-		if (index < self->world->options.nodes && status->nodes[i]->state != self->nodes[index].state)
+		/* Well before the collector began again is unknown until it is heard. */
+		bool unheard =
+		        status->nodes[i]->state == BELFRY__V1__NODE_STATE__NODE_STATE_UNKNOWN &&
+		        index < self->world->options.nodes && well (self->nodes[index].state) &&
+		        sim_now (self->world->sim) - collector_began_at (self->world->collector) < UNHEARD_NS;
+		if (index < self->world->options.nodes &&
+		        status->nodes[i]->state != self->nodes[index].state && !unheard)
 			sim_fail (self->world->sim, "the status shows the verdicts that were published",
 			        "%s: %s, and %s was said", status->nodes[i]->name,
 			        state_text (status->nodes[i]->state, shown),

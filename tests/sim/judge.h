@@ -14,8 +14,6 @@
 judge_t *judge_new (world_t *world);
 void judge_destroy (judge_t **self_p);
 
-/* Another run of the collector begins: it knows nothing. */
-void judge_run_begin (judge_t *self);
 /* An event of the collector's own. */
 void judge_published (judge_t *self, span_t envelope);
 /* Time passed. */

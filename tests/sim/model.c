@@ -1,67 +1,11 @@
-#include "model.h"
+#include "model_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "wire/ranges.h"
-
 #define BIND_NS (200 * NS_PER_MS)
 /* The collector lets a beat bind when the next comes, or when it reports; surely after this. */
 #define BOUND_SURELY_NS (3 * NS_PER_S)
-
-enum { NODES_MAX = 256, BEATS_MAX = 32 };
-
-/* One class of one incarnation. */
-typedef struct {
-	uint64_t first, newest, received;
-	uint64_t pieces; /* runs without a hole */
-	uint64_t *bits;  /* which came; by sequence */
-	size_t room;     /* in words */
-} class_t;
-
-typedef struct {
-	uint64_t newest_volatile;
-	mono_t at;
-} beat_t;
-
-/* The durable events of one incarnation. */
-typedef struct {
-	uint64_t incarnation, nonce;
-	class_t seen;
-} account_t;
-
-typedef struct {
-	bool known;
-	uint64_t incarnation, nonce, received, replayed;
-	class_t volatiles;
-	account_t *accounts;
-	size_t n_accounts;
-	uint64_t floor;
-	beat_t beats[BEATS_MAX]; /* accepted, of this incarnation, a ring */
-	size_t n_beats;
-	uint64_t bound_volatile; /* by beats that bind surely */
-	uint64_t before_volatile_low, before_volatile_high;
-	uint64_t lost_durable; /* as gaps say */
-} model_node_state_t;
-
-/* The newest of one topic. */
-typedef struct {
-	uint64_t topic, hash, incarnation, monotonic_ns;
-	bool on_demand_known, seen, own;
-	uint64_t on_demand_incarnation, on_demand_ns;
-} newest_t;
-
-struct model {
-	sim_t *sim;
-	ledger_t *ledger;
-	model_node_state_t nodes[NODES_MAX];
-	uint64_t offers, accepted, refusals[REFUSAL_COUNT];
-	newest_t *newest;
-	size_t n_newest, room_newest;
-	uint32_t *table; /* index + 1 */
-	size_t table_size;
-	uint64_t own_volatile, own_durable, own_incarnation;
-};
 
 model_t *model_new (sim_t *sim, ledger_t *ledger)
 {
@@ -80,8 +24,10 @@ void model_destroy (model_t **self_p)
 		return;
 	for (size_t i = 0; i < NODES_MAX; i++) {
 		free (self->nodes[i].volatiles.bits);
-		for (size_t k = 0; k < self->nodes[i].n_accounts; k++)
+		for (size_t k = 0; k < self->nodes[i].n_accounts; k++) {
 			free (self->nodes[i].accounts[k].seen.bits);
+			free (self->nodes[i].accounts[k].filled.bits);
+		}
 		free (self->nodes[i].accounts);
 	}
 	free (self->newest);
@@ -92,12 +38,12 @@ void model_destroy (model_t **self_p)
 
 /* Classes. */
 
-static bool class_has (const class_t *self, uint64_t sequence)
+bool model_class_has (const model_class_t *self, uint64_t sequence)
 {
 	return sequence / 64 < self->room && (self->bits[sequence / 64] >> (sequence % 64) & 1);
 }
 
-static void class_put (class_t *self, uint64_t sequence)
+static void class_put (model_class_t *self, uint64_t sequence)
 {
 	size_t word = (size_t) (sequence / 64);
 	if (word >= self->room) {
@@ -106,7 +52,8 @@ static void class_put (class_t *self, uint64_t sequence)
 		memset (self->bits + self->room, 0, (room - self->room) * sizeof *self->bits);
 		self->room = room;
 	}
-	bool left = sequence > 1 && class_has (self, sequence - 1), right = class_has (self, sequence + 1);
+	bool left = sequence > 1 && model_class_has (self, sequence - 1),
+	     right = model_class_has (self, sequence + 1);
 	self->pieces += 1 - (uint64_t) left - (uint64_t) right;
 	self->bits[word] |= UINT64_C (1) << (sequence % 64);
 	if (self->first == 0)
@@ -116,7 +63,7 @@ static void class_put (class_t *self, uint64_t sequence)
 	self->received++;
 }
 
-static void class_clear (class_t *self, uint64_t first)
+static void class_clear (model_class_t *self, uint64_t first)
 {
 	if (self->bits)
 		memset (self->bits, 0, self->room * sizeof *self->bits);
@@ -126,7 +73,7 @@ static void class_clear (class_t *self, uint64_t first)
 }
 
 /* How many of first..bound never came. */
-static uint64_t class_lost (const class_t *self, uint64_t bound)
+static uint64_t class_lost (const model_class_t *self, uint64_t bound)
 {
 	if (self->first == 0)
 		return 0;
@@ -140,7 +87,7 @@ static uint64_t class_lost (const class_t *self, uint64_t bound)
 static void beats_bind (model_node_state_t *node, mono_t now)
 {
 	for (size_t i = 0; i < node->n_beats && i < BEATS_MAX; i++) {
-		const beat_t *beat = &node->beats[i];
+		const model_beat_t *beat = &node->beats[i];
 		if (mono_since (now, beat->at) >= BOUND_SURELY_NS &&
 		        beat->newest_volatile > node->bound_volatile)
 			node->bound_volatile = beat->newest_volatile;
@@ -152,22 +99,22 @@ static uint64_t beats_most (const model_node_state_t *node, mono_t now)
 {
 	uint64_t most = node->bound_volatile;
 	for (size_t i = 0; i < node->n_beats && i < BEATS_MAX; i++) {
-		const beat_t *beat = &node->beats[i];
+		const model_beat_t *beat = &node->beats[i];
 		if (mono_since (now, beat->at) >= BIND_NS && beat->newest_volatile > most)
 			most = beat->newest_volatile;
 	}
 	return most;
 }
 
-static account_t *account_of (model_node_state_t *node, uint64_t incarnation, uint64_t nonce)
+model_account_t *model_account (model_node_state_t *node, uint64_t incarnation, uint64_t nonce)
 {
 	for (size_t i = 0; i < node->n_accounts; i++) {
 		if (node->accounts[i].incarnation == incarnation)
 			return &node->accounts[i];
 	}
 	node->accounts = sim_grow (node->accounts, (node->n_accounts + 1) * sizeof *node->accounts);
-	account_t *account = &node->accounts[node->n_accounts++];
-	*account = (account_t){ .incarnation = incarnation, .nonce = nonce };
+	model_account_t *account = &node->accounts[node->n_accounts++];
+	*account = (model_account_t){ .incarnation = incarnation, .nonce = nonce };
 	return account;
 }
 
@@ -180,15 +127,17 @@ static void node_begin (
 	node->known = true;
 	node->incarnation = incarnation;
 	node->nonce = nonce;
-	account_of (node, incarnation, nonce);
+	model_account (node, incarnation, nonce);
 	class_clear (&node->volatiles, from_first);
 	node->n_beats = 0;
 	node->bound_volatile = 0;
+	node->volatile_mark = 0;
+	node->welcomed = false;
 }
 
 /* Topics. */
 
-static newest_t *newest_of (model_t *self, uint64_t topic)
+static model_newest_t *newest_of (model_t *self, uint64_t topic)
 {
 	for (size_t i = topic & (self->table_size - 1);; i = (i + 1) & (self->table_size - 1)) {
 		uint32_t *place = &self->table[i];
@@ -202,8 +151,8 @@ static newest_t *newest_of (model_t *self, uint64_t topic)
 		}
 		if (self->n_newest * 2 > self->table_size)
 			abort ();
-		newest_t *newest = &self->newest[self->n_newest];
-		*newest = (newest_t){ .topic = topic };
+		model_newest_t *newest = &self->newest[self->n_newest];
+		*newest = (model_newest_t){ .topic = topic };
 		*place = (uint32_t) ++self->n_newest;
 		return newest;
 	}
@@ -220,7 +169,7 @@ static bool gap_fills (const sealed_t *sealed)
 }
 
 /* One piece too many: nothing of what is here touches what comes. */
-static bool class_full (const class_t *class, const sealed_t *sealed)
+static bool class_full (const model_class_t *class, const sealed_t *sealed)
 {
 	uint64_t first = sealed->sequence, last = first;
 	if (gap_fills (sealed)) {
@@ -230,16 +179,16 @@ static bool class_full (const class_t *class, const sealed_t *sealed)
 	if (class->pieces < RANGES_MAX)
 		return false;
 	for (uint64_t s = first > 1 ? first - 1 : 1; s <= last + 1; s++) {
-		if (class_has (class, s))
+		if (model_class_has (class, s))
 			return false;
 	}
 	return true;
 }
 
-static refusal_t expect_durable (model_node_state_t *node, const sealed_t *sealed)
+refusal_t model_expect_durable (model_node_state_t *node, const sealed_t *sealed)
 {
-	const account_t *account = account_of (node, sealed->incarnation, sealed->nonce);
-	if (class_has (&account->seen, sealed->sequence))
+	const model_account_t *account = model_account (node, sealed->incarnation, sealed->nonce);
+	if (model_class_has (&account->seen, sealed->sequence))
 		return REFUSAL_REPLAYED;
 	return class_full (&account->seen, sealed) ? REFUSAL_BUSY : REFUSAL_NONE;
 }
@@ -251,7 +200,7 @@ static refusal_t expect (model_t *self, model_node_state_t *node, const sealed_t
 	if (node->known && sealed->incarnation == node->incarnation && sealed->nonce != node->nonce)
 		return REFUSAL_NONCE;
 	if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_ON_DEMAND) {
-		const newest_t *newest = newest_of (self, sealed->topic);
+		const model_newest_t *newest = newest_of (self, sealed->topic);
 		bool newer = !newest->on_demand_known ||
 		             sealed->incarnation > newest->on_demand_incarnation ||
 		             (sealed->incarnation == newest->on_demand_incarnation &&
@@ -261,38 +210,43 @@ static refusal_t expect (model_t *self, model_node_state_t *node, const sealed_t
 	if (!node->known || sealed->incarnation > node->incarnation)
 		return REFUSAL_NONE;
 	if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE)
-		return expect_durable (node, sealed);
-	const class_t *class = &node->volatiles;
+		return model_expect_durable (node, sealed);
+	const model_class_t *class = &node->volatiles;
+	if (sealed->sequence <= node->volatile_mark)
+		return REFUSAL_REPLAYED;
 	return class->first == 0 || sealed->sequence > class->newest ? REFUSAL_NONE : REFUSAL_REPLAYED;
 }
 
-static void durable_put (model_node_state_t *node, const sealed_t *sealed)
+void model_durable_put (model_node_state_t *node, const sealed_t *sealed)
 {
-	class_t *seen = &account_of (node, sealed->incarnation, sealed->nonce)->seen;
+	model_account_t *account = model_account (node, sealed->incarnation, sealed->nonce);
+	model_class_t *seen = &account->seen;
 	uint64_t missing = 0;
+	account->events++;
 	if (gap_fills (sealed)) {
 		for (uint64_t s = sealed->first; s <= sealed->last; s++) {
-			if (class_has (seen, s))
+			if (model_class_has (seen, s))
 				continue;
 			missing++;
 			class_put (seen, s);
+			class_put (&account->filled, s);
 		}
 		node->lost_durable += missing < sealed->count ? missing : sealed->count;
 	}
-	if (!class_has (seen, sealed->sequence))
+	if (!model_class_has (seen, sealed->sequence))
 		class_put (seen, sealed->sequence);
 }
 
-static void accept (model_t *self, model_node_state_t *node, const sealed_t *sealed, mono_t now)
+void model_accept (model_t *self, model_node_state_t *node, const sealed_t *sealed, mono_t now)
 {
 	if (!node->known || sealed->incarnation > node->incarnation)
 		node_begin (node, sealed->incarnation, sealed->nonce, false, now);
 	node->received++;
-	newest_t *newest = newest_of (self, sealed->topic);
+	model_newest_t *newest = newest_of (self, sealed->topic);
 	if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_VOLATILE) {
 		class_put (&node->volatiles, sealed->sequence);
 	} else if (sealed->class == BELFRY__V1__DELIVERY_CLASS__DELIVERY_CLASS_DURABLE) {
-		durable_put (node, sealed);
+		model_durable_put (node, sealed);
 	} else {
 		newest->on_demand_known = true;
 		newest->on_demand_incarnation = sealed->incarnation;
@@ -300,7 +254,7 @@ static void accept (model_t *self, model_node_state_t *node, const sealed_t *sea
 	}
 	if (sealed->payload_case == BELFRY__V1__EVENT__PAYLOAD_HEARTBEAT) {
 		beats_bind (node, now);
-		node->beats[node->n_beats++ % BEATS_MAX] = (beat_t){ sealed->newest_volatile, now };
+		node->beats[node->n_beats++ % BEATS_MAX] = (model_beat_t){ sealed->newest_volatile, now };
 	}
 	if (newest->hash == 0 || sealed->incarnation > newest->incarnation ||
 	        (sealed->incarnation == newest->incarnation &&
@@ -338,7 +292,7 @@ void model_offered (model_t *self, const sealed_t *sealed, refusal_t reason, mon
 	if (reason == REFUSAL_REPLAYED)
 		node->replayed++;
 	if (!reason)
-		accept (self, node, sealed, now);
+		model_accept (self, node, sealed, now);
 }
 
 void model_refused (model_t *self, refusal_t reason)
@@ -347,9 +301,14 @@ void model_refused (model_t *self, refusal_t reason)
 	self->refusals[reason]++;
 }
 
-void model_hello (
-        model_t *self, uint32_t index, uint64_t incarnation, uint64_t nonce, bool accepted, uint64_t next)
+bool model_welcomed (const model_t *self, uint32_t index)
 {
+	return self->nodes[index].welcomed;
+}
+
+void model_hello (model_t *self, uint32_t index, const Belfry__V1__Hello *hello, bool accepted, uint64_t next)
+{
+	uint64_t incarnation = hello->incarnation, nonce = hello->boot_nonce;
 	model_node_state_t *node = &self->nodes[index];
 	bool newer = !node->known || incarnation > node->incarnation;
 	bool same = node->known && incarnation == node->incarnation && nonce == node->nonce;
@@ -365,6 +324,10 @@ void model_hello (
 		        ledger_node_name (self->ledger, index), incarnation, node->incarnation, next);
 	if (accepted && newer)
 		node_begin (node, incarnation, nonce, node->known, (mono_t){ INT64_MAX / 2 });
+	if (accepted) {
+		node->welcomed = true;
+		model_settle (node, hello->oldest_incarnation);
+	}
 }
 
 void model_published (model_t *self, span_t topic, span_t envelope, bool marked)
@@ -386,7 +349,7 @@ void model_published (model_t *self, span_t topic, span_t envelope, bool marked)
 	self->own_incarnation = sealed->incarnation;
 	/* The collector keeps one envelope of each of its own topics; a durable one comes out after volatile ones
 	 * that were sealed later. */
-	newest_t *of_topic = newest_of (self, sim_hash (1, topic));
+	model_newest_t *of_topic = newest_of (self, sim_hash (1, topic));
 	of_topic->own = true;
 	if (of_topic->hash && sealed->monotonic_ns < of_topic->monotonic_ns)
 		return;
@@ -400,7 +363,7 @@ bool model_node (const model_t *self, uint32_t index, mono_t now, model_node_t *
 	if (!node->known)
 		return false;
 	model_node_state_t bound = *node;
-	const account_t *account = NULL;
+	const model_account_t *account = NULL;
 	for (size_t i = 0; i < node->n_accounts; i++) {
 		if (node->accounts[i].incarnation == node->incarnation)
 			account = &node->accounts[i];
@@ -448,7 +411,7 @@ void model_snapshot_frame (model_t *self, span_t topic, span_t envelope)
 		        (int) topic.size, (const char *) topic.data);
 		return;
 	}
-	newest_t *newest = newest_of (self, sealed->topic);
+	model_newest_t *newest = newest_of (self, sealed->topic);
 	if (!newest->hash)
 		newest = newest_of (self, sim_hash (1, topic));
 	if (newest->hash != sealed->hash || newest->seen)

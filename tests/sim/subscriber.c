@@ -79,9 +79,9 @@ static void batch_check (subscriber_t *self, const Belfry__V1__Event *event)
 static void refused (subscriber_t *self, const char *node, refusal_t reason, bool durable)
 {
 	const world_t *world = self->world;
-	/* A collector that began again has no marks of what was: numbers and sequences that are used up. And a
-	 * durable event may come so late that it has left the client's window. */
-	if (collector_runs (world->collector) > 1 || (durable && reason == REFUSAL_REPLAYED)) {
+	/* A collector that began again has marks of a second before its end. And a durable event may come so late
+	 * that it has left the client's window, or its incarnation is over. */
+	if (collector_runs (world->collector) > 1 || durable) {
 		self->replayed++;
 		return;
 	}

@@ -160,6 +160,7 @@ void world_run (world_t *self)
 	if (answer) {
 		judge_status (self->judge, answer->status);
 		judge_end (self->judge, answer->status);
+		collector_end_check (self->collector);
 		if (options->faults == FAULTS_NONE && !options->hostile)
 			clean_check (self, answer->status);
 	}

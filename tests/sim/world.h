@@ -13,9 +13,8 @@ typedef struct subscriber subscriber_t;
 typedef struct hostile hostile_t;
 typedef struct judge judge_t;
 
-/* STORM: HEAVY, and what this release does not stand yet: connections reset whose process is stopped, all of
- * them reset at once, ways on which a handshake takes a second, replays of what another run of the collector
- * took. */
+/* STORM: HEAVY, and all of it at once: connections reset whose process is stopped, every connection reset in
+ * the same moment, and, where there are peers to ask, ways on which a handshake takes a second. */
 typedef enum { FAULTS_NONE, FAULTS_LIGHT, FAULTS_HEAVY, FAULTS_STORM } faults_t;
 
 typedef struct {

@@ -210,7 +210,7 @@ Test (outbox, another_incarnation_counts_from_one_and_keeps_what_was_held)
 	outbox_shut (outbox);
 	send_lifecycle (at (2));
 	send_lifecycle (at (2));
-	outbox_set_incarnation (outbox, 8, 43, at (1000).mono, 0);
+	outbox_set_incarnation (outbox, 8, 43, at (1000).mono);
 	open_gate ();
 	cr_assert_eq (n_seen, 3);
 	cr_assert_eq (seen[1]->header->incarnation, 8);
@@ -244,4 +244,51 @@ Test (outbox, what_does_not_validate_is_refused_at_once_even_if_it_would_wait)
 	cr_assert_eq (outbox_counters (outbox)->refused, 3);
 	cr_assert_eq (send_lifecycle (at (4)), 0);
 	cr_assert_eq (seen[0]->header->sequence, 1, "a refused event uses no sequence");
+}
+
+Test (outbox, what_goes_under_this_number_from_an_older_one_leaves_volatile_sequences_and_the_clock_alone)
+{
+	open_gate ();
+	cr_assert_eq (send_log (INFO, "a", at (1)), 0);
+	cr_assert_eq (send_lifecycle (at (2)), 0);
+	outbox_skip (outbox, 12);
+	outbox_skip (outbox, 4);
+	cr_assert_eq (send_log (INFO, "b", at (3)), 0);
+	cr_assert_eq (send_lifecycle (at (4)), 0);
+	cr_assert_eq (seen[2]->header->sequence, 2, "volatile ones go on");
+	cr_assert_eq (seen[2]->header->monotonic_ns, 3 * NS_PER_MS);
+	cr_assert_eq (seen[3]->header->sequence, 13, "what is used is not used again");
+}
+
+static int on_numbered_only (void *arg, const spool_item_t *item)
+{
+	(void) item;
+	return arg ? -ENOMEM : 0;
+}
+
+Test (outbox, a_beat_names_only_what_is_committed)
+{
+	outbox_open (outbox);
+	cr_assert_eq (send_log (ERROR, "a", at (1)), 0);
+	cr_assert_eq (send_log (ERROR, "b", at (2)), 0);
+	cr_assert_eq (outbox_number (outbox, 1, on_numbered_only, NULL), 1);
+	cr_assert_eq (outbox_committed (outbox), 0, "the disk has not said so");
+	deliver ();
+	cr_assert_eq (outbox_committed (outbox), 2);
+	outbox_shut (outbox);
+	outbox_set_incarnation (outbox, 8, 43, at (3).mono);
+	cr_assert_eq (outbox_committed (outbox), 0);
+}
+
+Test (outbox, what_could_not_be_kept_is_counted_and_its_number_is_not_used_again)
+{
+	static int failing;
+	outbox_open (outbox);
+	cr_assert_eq (send_log (ERROR, "a", at (1)), 0);
+	cr_assert_eq (send_log (ERROR, "b", at (2)), 0);
+	outbox_number (outbox, HOLD_EVENTS_MAX, on_numbered_only, &failing);
+	deliver ();
+	cr_assert_eq (n_seen, 1);
+	cr_assert_eq (seen[0]->header->sequence, 2);
+	cr_assert_eq (outbox_counters (outbox)->dropped, 1);
 }

@@ -2,6 +2,7 @@
 
 #include "net/loop.h"
 #include "wire/control.h"
+#include "wire/mark.h"
 #include "wire/topic.h"
 
 #include <assert.h>
@@ -57,17 +58,11 @@ static void send_message (fake_t *self, const outgoing_t *outgoing)
 	const fake_message_t *message = outgoing->message;
 	span_t parts[3] = { span_of (message->topic, message->topic_size),
 		span_of (message->bytes, message->size) };
-	uint8_t mark[64];
+	uint8_t mark[MARK_SIZE_MAX];
 	size_t mark_size = 0;
 	if (outgoing->offset) {
-		mark[mark_size++] = 0x10;
-		for (uint64_t value = outgoing->offset; mark_size < 16; value >>= 7) {
-			mark[mark_size++] = (uint8_t) (value > 0x7f ? (value & 0x7f) | 0x80 : value);
-			if (value <= 0x7f)
-				break;
-		}
-		mark[mark_size++] = 0x20;
-		mark[mark_size++] = outgoing->late;
+		const mark_t said = { .journal = { 7 }, .offset = outgoing->offset, .late = outgoing->late };
+		mark_size = mark_pack (&said, mark);
 		parts[2] = span_of (mark, mark_size);
 	}
 	int r = link_send (self->outlet, parts, mark_size ? 3 : 2);

@@ -13,17 +13,24 @@
 
 static const mono_t start = { 1000 * NS_PER_S }; /* the last message */
 
-static bool everybody (void *arg, uint32_t witness)
+static witness_t everybody (void *arg, uint32_t witness)
 {
 	(void) arg;
 	(void) witness;
-	return true;
+	return WITNESS_YES;
 }
 
-static bool only_the_first (void *arg, uint32_t witness)
+static witness_t soon (void *arg, uint32_t witness)
 {
 	(void) arg;
-	return witness == 1;
+	(void) witness;
+	return WITNESS_SOON;
+}
+
+static witness_t only_the_first (void *arg, uint32_t witness)
+{
+	(void) arg;
+	return witness == 1 ? WITNESS_YES : WITNESS_NO;
 }
 
 static evidence_t silent_node (void)
@@ -293,4 +300,16 @@ Test (evidence, what_time_did_not_see_moves_every_moment_and_none_past_now)
 	cr_assert_eq (mono_since (self.ended_at, start), MS (4100));
 	cr_assert_eq (mono_since (self.peers[0].at, start), MS (4150));
 	cr_assert_eq (mono_since (self.peers[0].answered_at, start), MS (4150));
+}
+
+Test (evidence, what_reset_every_connection_is_no_death_of_one_before_the_others_can_say)
+{
+	evidence_t self = ended_node (0);
+	report (&self, 1, OK, MS (-200), 0, 0);
+	report (&self, 2, OK, MS (-200), 0, 0);
+	cr_assert_eq (evidence_weigh (&self, mono_add (start, MS (1100)), soon, NULL), MEANS_NOTHING);
+	cr_assert_eq (evidence_weigh (&self, mono_add (start, MS (3500)), soon, NULL), MEANS_NOTHING);
+	cr_assert_eq (evidence_weigh (&self, mono_add (start, MS (4100)), soon, NULL), MEANS_DIED);
+	report (&self, 1, SILENT, MS (3000), MS (3000), MS (100));
+	cr_assert_eq (means (&self, MS (3100)), MEANS_STARVED, "its kernel lives");
 }

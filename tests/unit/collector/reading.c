@@ -52,6 +52,7 @@ Test (reading, all_of_it_is_read_page_by_page)
 {
 	Belfry__V1__JournalRead asked = BELFRY__V1__JOURNAL_READ__INIT;
 	uint64_t offset = 0, pages = 0;
+	asked.limit = 500;
 	bool last = false;
 	for (; !last; pages++) {
 		Belfry__V1__Control *answer = read (&asked);

@@ -261,3 +261,17 @@ Test (scribe, a_directory_that_is_not_there_is_said)
 	cr_assert_null (none);
 	cr_assert_not_null (strstr (err.text, "/nowhere/at/all"), "%s", err.text);
 }
+
+/* A job that ends at once must not lose its outcome to who started it. */
+Test (scribe, a_commit_that_fails_at_once_says_so_each_time)
+{
+	for (int i = 1; i <= 2000; i++) {
+		journal_record_t wrong = record ((uint64_t) i);
+		wrong.node = "";
+		journal_batch_t batch = { &wrong, 1, NULL, 0 };
+		heard.error = 0;
+		scribe_commit (scribe, &batch);
+		turn_until (&heard.commits, i);
+		cr_assert_neq (heard.error, 0, "commit %d", i);
+	}
+}

@@ -23,7 +23,7 @@ MAY = {
     "client": {"base", "schema", "wire", "net", "client"},
     "agents": {"base", "conf", "schema", "wire", "store", "net", "agents"},
     "collector": {"base", "conf", "schema", "wire", "store", "net", "collector"},
-    "cli": {"base", "conf", "schema", "wire", "net", "app", "client", "cli"},
+    "cli": {"base", "conf", "schema", "wire", "store", "net", "app", "client", "cli"},
 }
 LIBRARIES = {
     "zmq.h": {"net"},

@@ -393,3 +393,30 @@ Test (journal_files, are_this_users_alone)
 	unlink (path);
 	rmdir (directory);
 }
+
+Test (journal, that_said_yes_on_a_disk_that_is_full_now_and_then_has_it)
+{
+	for (uint64_t at = 1; at <= 24; at++) {
+		for (uint64_t calls = 1; calls <= 3; calls++) {
+			journal_close (&journal, now);
+			disk_reset ();
+			open_journal ();
+			fill (1, 2);
+			disk_fault (DISK_FULL, at, calls);
+			for (uint64_t s = 3; s <= 6; s++) {
+				journal_record_t record = record_of ("n1", 1, s);
+				int r = -1;
+				for (int i = 0; i < 10 && r; i++)
+					r = commit (&record, 1, NULL);
+				cr_assert_eq (r, 0);
+				cr_assert_eq (record.offset, s);
+				cr_assert_not (record.known);
+			}
+			cr_expect_str_eq (found ((journal_query_t){ 0 }), "1 2 3 4 5 6 ", "%d %d", (int) at,
+			        (int) calls);
+			reopen ();
+			cr_expect_str_eq (found ((journal_query_t){ 0 }), "1 2 3 4 5 6 ", "%d %d", (int) at,
+			        (int) calls);
+		}
+	}
+}
