@@ -110,7 +110,7 @@ static bool heal_run (
 	seen_t seen = { .events = 0 };
 	disk_restore (image);
 	damage (which);
-	disk_fault (fault, at, fault == DISK_CRASHES ? 0 : 1 + seed % 3);
+	disk_fault (fault, at, fault == DISK_CRASHES ? 0 : 1 + (seed - 1) % 3);
 	spool_t *spool = start (&report, &err);
 	refused += !spool;
 	bool met = at > 0 && disk_calls () >= at;
