@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh PART: the tests of `./dev test PART`, which installs what they need first.
-#   all        unit, sim, fuzz (corpus), e2e; then the same under ASan+UBSan; coverage
-#   unit | sim | fuzz | e2e   that suite in ./build
+#   all        unit, crash, sim, fuzz (corpus), e2e; then all but crash under ASan+UBSan
+#   unit | crash | sim | fuzz | e2e   that suite in ./build
 #   sanitize asan|tsan|ubsan  the suites that make sense under it
 #   coverage   line coverage of units and simulator
 #   lint       clang-format and clang-tidy
@@ -92,14 +92,13 @@ case ${1:-all} in
   all)
     say "units, simulator, fuzz corpus and the shipped programs"
     configure build -Dtests=true
-    suite build unit sim fuzz e2e
-    sanitize asan
-    coverage ;;
-  unit | sim | fuzz | e2e | web) configure build -Dtests=true; suite build "$1" ;;
+    suite build unit crash sim fuzz e2e
+    sanitize asan ;;
+  unit | crash | sim | fuzz | e2e | web) configure build -Dtests=true; suite build "$1" ;;
   sanitize) sanitize "${2:-asan}" ;;
   coverage) coverage ;;
   lint) lint; exit $? ;;
-  *) echo "test: no part '$1'; there are unit, sim, fuzz, e2e, sanitize, coverage" >&2; exit 2 ;;
+  *) echo "test: no part '$1'; there are unit, crash, sim, fuzz, e2e, sanitize, coverage" >&2; exit 2 ;;
 esac
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
