@@ -91,9 +91,12 @@ void verifier_checkpoint (verifier_t *self, const checkpoint_t *checkpoint)
 		return;
 	}
 	if (offset >= self->next) {
-		FOUND (self, VERIFIER_TRUNCATED, self->next,
-		        "a checkpoint names offset %" PRIu64 ", and the newest record is %" PRIu64, offset,
-		        self->next ? self->next - 1 : 0);
+		uint64_t first = self->next ? self->next : 1;
+		FOUND (self, VERIFIER_TRUNCATED, first,
+		        "the records from offset %" PRIu64 " to %" PRIu64
+		        ", the newest, are missing: a checkpoint names "
+		        "them",
+		        first, offset);
 		return;
 	}
 	if (offset + 1 == self->next && !self->adrift &&
