@@ -53,10 +53,17 @@ out:
 	return r;
 }
 
-/* Never stays never. */
+/* Never stays never; what lies beyond any clock's reach lies at its end. */
 static mono_t moved (int64_t at_ns, int64_t shift)
 {
-	return (mono_t){ at_ns ? at_ns + shift : 0 };
+	enum { YEARS = 100 };
+	const int64_t most = YEARS * 365 * INT64_C (86400) * NS_PER_S;
+	int64_t at;
+	if (at_ns == 0)
+		return (mono_t){ 0 };
+	if (__builtin_add_overflow (at_ns, shift, &at))
+		at = at_ns > 0 ? most : -most;
+	return (mono_t){ at > most ? most : at < -most ? -most : at };
 }
 
 static const char *text_or_null (const char *text)
